@@ -1,0 +1,1 @@
+"""What every test may rely on: no network but this machine's own."""
