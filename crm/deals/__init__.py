@@ -1,0 +1,43 @@
+"""The one door for writes to deals: page, API, inbound request, Django's admin and commands all come through here.
+
+Each verb locks the deal, checks the version the caller saw, refuses what makes no sense, writes the row and its
+history, and sends our signals, all in one transaction.
+"""
+
+from crm.deals.errors import (
+    DealError,
+    InvalidFields,
+    MissingFields,
+    NotAChange,
+    NotAMove,
+    StaleVersion,
+    UnknownDeals,
+)
+from crm.deals.verbs import (
+    bulk_move,
+    create_deal,
+    delete_deal,
+    lose_deal,
+    move_deal,
+    reopen_deal,
+    update_deal,
+    win_deal,
+)
+
+__all__ = [
+    "DealError",
+    "InvalidFields",
+    "MissingFields",
+    "NotAChange",
+    "NotAMove",
+    "StaleVersion",
+    "UnknownDeals",
+    "bulk_move",
+    "create_deal",
+    "delete_deal",
+    "lose_deal",
+    "move_deal",
+    "reopen_deal",
+    "update_deal",
+    "win_deal",
+]

@@ -1,0 +1,85 @@
+"""Why a write to a deal was refused. The message is fit for the person who asked for it."""
+
+from collections.abc import Mapping, Sequence
+
+from django.utils.text import get_text_list
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from crm.models import Deal
+
+
+class DealError(Exception):
+    """A refused write; nothing was changed."""
+
+    code = "refused"
+
+
+class StaleVersion(DealError):
+    """Somebody changed the deal since the caller saw it. `deal` is the deal as it is now."""
+
+    code = "stale_version"
+
+    def __init__(self, deal: Deal) -> None:
+        self.deal = deal
+        super().__init__(_("This deal was changed in the meantime."))
+
+
+class NotAMove(DealError):
+    """The deal is where it should go already."""
+
+    code = "not_a_move"
+
+    def __init__(self, deal: Deal) -> None:
+        super().__init__(
+            _("“%(deal)s” is already in the stage “%(stage)s”.") % {"deal": deal, "stage": deal.stage}
+        )
+
+
+class NotAChange(DealError):
+    """The deal is already won, lost or open, as it was asked to become."""
+
+    code = "not_a_change"
+
+    def __init__(self, deal: Deal) -> None:
+        status = deal.get_status_display()
+        super().__init__(_("“%(deal)s” already is: %(status)s.") % {"deal": deal, "status": status})
+
+
+class MissingFields(DealError):
+    """The stage asks for fields that the deal does not have. `fields` are their names in the API."""
+
+    code = "required"
+
+    def __init__(self, fields: Sequence[str], *, stage_name: str) -> None:
+        self.fields = list(fields)
+        names = get_text_list(self.fields, _("and"))
+        super().__init__(
+            ngettext(
+                "The stage “%(stage)s” needs a value in %(fields)s.",
+                "The stage “%(stage)s” needs values in %(fields)s.",
+                len(self.fields),
+            )
+            % {"stage": stage_name, "fields": names}
+        )
+
+
+class InvalidFields(DealError):
+    """Values that a deal cannot have. `errors` maps each field's name in the API to its messages."""
+
+    code = "invalid"
+
+    def __init__(self, errors: Mapping[str, Sequence[str]]) -> None:
+        self.errors = {field: [str(message) for message in messages] for field, messages in errors.items()}
+        super().__init__(" ".join(message for messages in self.errors.values() for message in messages))
+
+
+class UnknownDeals(DealError):
+    """Deals that do not exist (any more)."""
+
+    code = "does_not_exist"
+
+    def __init__(self, deal_ids: Sequence[int]) -> None:
+        self.deal_ids = list(deal_ids)
+        numbers = ", ".join(str(deal_id) for deal_id in self.deal_ids)
+        super().__init__(_("There is no deal %(numbers)s.") % {"numbers": numbers})

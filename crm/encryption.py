@@ -1,0 +1,38 @@
+"""Secrets at rest: encrypted with the first of ENCRYPTION_KEYS, readable with any of them, so that keys can rotate."""
+
+import json
+from typing import Any
+
+from cryptography.fernet import Fernet, MultiFernet
+from django.conf import settings
+from django.db import models
+
+
+def _cipher() -> MultiFernet:
+    return MultiFernet([Fernet(key) for key in settings.ENCRYPTION_KEYS])
+
+
+def encrypt(value: Any) -> str:
+    """Any JSON value to a Fernet token."""
+    return _cipher().encrypt(json.dumps(value).encode()).decode()
+
+
+def decrypt(token: str) -> Any:
+    """The JSON value of a token. Raises cryptography.fernet.InvalidToken where no key fits."""
+    return json.loads(_cipher().decrypt(token.encode()))
+
+
+class EncryptedField(models.TextField[Any, Any]):
+    """A JSON value that is plain in Python and encrypted in the database. It cannot be searched for."""
+
+    def get_prep_value(self, value: Any) -> str | None:
+        return None if value is None else encrypt(value)
+
+    def from_db_value(self, value: str | None, *_connection: object) -> Any:
+        return None if value is None else decrypt(value)
+
+    def to_python(self, value: Any) -> Any:
+        return value
+
+    def value_to_string(self, obj: models.Model) -> str:
+        return str(self.get_prep_value(self.value_from_object(obj)))

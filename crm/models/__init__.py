@@ -1,0 +1,36 @@
+"""The CRM's tables, one file a subject. Other modules import them from here."""
+
+from crm.models.activities import Activity, Call
+from crm.models.changes import Change
+from crm.models.contacts import Company, Contact
+from crm.models.custom_fields import CustomField
+from crm.models.deals import Deal, DealQuerySet, DealsGoThroughTheDoor
+from crm.models.external_ids import ExternalId
+from crm.models.labels import LostReason, Source, Tag
+from crm.models.pipelines import Pipeline, Stage
+from crm.models.subscriptions import Subscription
+from crm.models.tokens import ApiToken, IdempotentAnswer
+from crm.models.users import Team, User
+
+__all__ = [
+    "Activity",
+    "ApiToken",
+    "Call",
+    "Change",
+    "Company",
+    "Contact",
+    "CustomField",
+    "Deal",
+    "DealQuerySet",
+    "DealsGoThroughTheDoor",
+    "ExternalId",
+    "IdempotentAnswer",
+    "LostReason",
+    "Pipeline",
+    "Source",
+    "Stage",
+    "Subscription",
+    "Tag",
+    "Team",
+    "User",
+]

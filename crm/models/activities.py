@@ -1,0 +1,96 @@
+"""What people did or must do for a deal: tasks, meetings, e-mails, notes, and telephone calls."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Activity(models.Model):
+    """Something planned (due, not yet done) or something that happened (done). A note is done at once."""
+
+    class Kind(models.TextChoices):
+        TASK = "task", _("Task")
+        MEETING = "meeting", _("Meeting")
+        EMAIL = "email", _("E-mail")
+        NOTE = "note", _("Note")
+
+    deal = models.ForeignKey("crm.Deal", models.CASCADE, related_name="activities", verbose_name=_("deal"))
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind, default=Kind.TASK)
+    subject = models.CharField(_("subject"), max_length=200, blank=True)
+    body = models.TextField(_("text"), blank=True)
+    due_at = models.DateTimeField(_("due"), null=True, blank=True)
+    done_at = models.DateTimeField(_("done"), null=True, blank=True)
+    assignee = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="activities",
+        verbose_name=_("assignee"),
+    )
+    created_by = models.JSONField(_("created by"), default=dict, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at", "-id"]
+        verbose_name = _("activity")
+        verbose_name_plural = _("activities")
+        indexes: ClassVar = [
+            # The next activity of each card on the board.
+            models.Index(
+                fields=["deal", "due_at"],
+                condition=models.Q(done_at__isnull=True, due_at__isnull=False),
+                name="activity_next_of_a_deal",
+            ),
+            # A person's day.
+            models.Index(
+                fields=["assignee", "due_at"],
+                condition=models.Q(done_at__isnull=True),
+                name="activity_of_a_person",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.subject or self.get_kind_display()
+
+
+class Call(models.Model):
+    """A telephone call, as a telephony system reported it."""
+
+    class Direction(models.TextChoices):
+        IN = "in", _("Incoming")
+        OUT = "out", _("Outgoing")
+
+    deal = models.ForeignKey("crm.Deal", models.CASCADE, null=True, blank=True, related_name="calls")
+    contact = models.ForeignKey("crm.Contact", models.SET_NULL, null=True, blank=True, related_name="calls")
+    direction = models.CharField(_("direction"), max_length=3, choices=Direction)
+    from_number = models.CharField(_("from"), max_length=20, blank=True)
+    to_number = models.CharField(_("to"), max_length=20, blank=True)
+    started_at = models.DateTimeField(_("started"), null=True, blank=True)
+    duration_seconds = models.PositiveIntegerField(_("duration (s)"), null=True, blank=True)
+    status = models.CharField(_("status"), max_length=40, blank=True)
+    recording_url = models.URLField(_("recording"), max_length=2000, blank=True)
+    recording_file = models.FileField(_("recording file"), upload_to="recordings/%Y/%m/", blank=True)
+    system = models.CharField(_("system"), max_length=60, blank=True)
+    external_id = models.CharField(_("external id"), max_length=200, blank=True)
+    agent = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="calls"
+    )
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["-started_at", "-id"]
+        verbose_name = _("call")
+        verbose_name_plural = _("calls")
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["system", "external_id"],
+                condition=~models.Q(external_id=""),
+                name="a_call_is_known_once_per_system",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.from_number} → {self.to_number}"

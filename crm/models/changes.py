@@ -1,0 +1,47 @@
+"""The history: one row a change, never edited."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Change(models.Model):
+    """What changed, from what, to what, by whom and through what.
+
+    The object is named by kind and id without a foreign key, so that the history of something deleted stays.
+    """
+
+    class Entity(models.TextChoices):
+        DEAL = "deal", _("Deal")
+        CONTACT = "contact", _("Contact")
+        COMPANY = "company", _("Company")
+
+    class Verb(models.TextChoices):
+        CREATED = "created", _("Created")
+        CHANGED = "changed", _("Changed")
+        DELETED = "deleted", _("Deleted")
+
+    entity = models.CharField(max_length=10, choices=Entity)
+    object_id = models.BigIntegerField()
+    verb = models.CharField(max_length=10, choices=Verb, default=Verb.CHANGED)
+    field = models.CharField(max_length=80, blank=True)
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+    actor_kind = models.CharField(max_length=10)
+    actor_id = models.BigIntegerField(null=True)
+    actor_name = models.CharField(max_length=160)
+    chain = models.UUIDField()
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar = ["-at", "-id"]
+        verbose_name = _("change")
+        verbose_name_plural = _("history")
+        indexes: ClassVar = [
+            # The timeline of one object, newest first.
+            models.Index(fields=["entity", "object_id", "-at"], name="change_timeline"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.entity} {self.object_id}: {self.field or self.verb}"

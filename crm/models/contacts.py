@@ -1,0 +1,75 @@
+"""People and companies we sell to. E-mails are kept in lower case, phones as E.164, tax ids as digits."""
+
+from typing import ClassVar
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Company(models.Model):
+    """An organisation, known by its tax id where it has one."""
+
+    name = models.CharField(_("name"), max_length=160)
+    domain = models.CharField(_("domain"), max_length=253, blank=True)
+    tax_id = models.CharField(_("tax id"), max_length=20, blank=True)
+    custom_fields = models.JSONField(_("custom fields"), default=dict, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated"), auto_now=True)
+
+    class Meta:
+        ordering: ClassVar = ["name", "id"]
+        verbose_name = _("company")
+        verbose_name_plural = _("companies")
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["tax_id"],
+                condition=~models.Q(tax_id=""),
+                name="a_tax_id_belongs_to_one_company",
+                violation_error_message=_("Another company has this tax id."),
+            )
+        ]
+        indexes: ClassVar = [
+            # An inbound request finds a company by its domain, or by its name where there is nothing better.
+            models.Index(fields=["domain"], name="company_by_domain"),
+            models.Index(fields=["name"], name="company_by_name"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Contact(models.Model):
+    """A person, reachable under several addresses and numbers."""
+
+    name = models.CharField(_("name"), max_length=160)
+    emails = ArrayField(models.EmailField(), verbose_name=_("e-mails"), default=list, blank=True)
+    phones = ArrayField(models.CharField(max_length=20), verbose_name=_("phones"), default=list, blank=True)
+    tax_id = models.CharField(_("tax id"), max_length=20, blank=True)
+    company = models.ForeignKey(
+        Company, models.SET_NULL, null=True, blank=True, related_name="contacts", verbose_name=_("company")
+    )
+    job_title = models.CharField(_("job title"), max_length=120, blank=True)
+    tags = models.ManyToManyField("crm.Tag", blank=True, related_name="contacts", verbose_name=_("tags"))
+    custom_fields = models.JSONField(_("custom fields"), default=dict, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated"), auto_now=True)
+
+    class Meta:
+        ordering: ClassVar = ["name", "id"]
+        verbose_name = _("contact")
+        verbose_name_plural = _("contacts")
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["tax_id"], condition=~models.Q(tax_id=""), name="a_tax_id_belongs_to_one_contact"
+            )
+        ]
+        indexes: ClassVar = [
+            # Inbound matching, and `?email=` and `?phone=` of the API: emails @> ARRAY[…].
+            GinIndex(fields=["emails"], name="contact_by_email"),
+            GinIndex(fields=["phones"], name="contact_by_phone"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,58 @@
+"""The board's shape: pipelines and their stages."""
+
+from typing import ClassVar
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Pipeline(models.Model):
+    """One board."""
+
+    name = models.CharField(_("name"), max_length=80, unique=True)
+    position = models.PositiveSmallIntegerField(_("position"), default=0)
+    archived = models.BooleanField(_("archived"), default=False)
+
+    class Meta:
+        ordering: ClassVar = ["position", "id"]
+        verbose_name = _("pipeline")
+        verbose_name_plural = _("pipelines")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Stage(models.Model):
+    """One column of a board. Its colour is a number, so that no CSS text is ever stored."""
+
+    pipeline = models.ForeignKey(Pipeline, models.CASCADE, related_name="stages", verbose_name=_("pipeline"))
+    name = models.CharField(_("name"), max_length=80)
+    position = models.PositiveSmallIntegerField(_("position"), default=0)
+    hue = models.PositiveSmallIntegerField(
+        _("colour"), default=1, validators=[MinValueValidator(1), MaxValueValidator(12)]
+    )
+    probability = models.PositiveSmallIntegerField(
+        _("probability (%)"), default=0, validators=[MaxValueValidator(100)]
+    )
+    rotting_days = models.PositiveSmallIntegerField(_("rotting after (days)"), null=True, blank=True)
+    required_fields = models.JSONField(_("required fields"), default=list, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["position", "id"]
+        verbose_name = _("stage")
+        verbose_name_plural = _("stages")
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["pipeline", "name"], name="a_stage_name_is_unique_within_its_pipeline"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(probability__lte=100), name="a_probability_is_at_most_100"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(hue__gte=1, hue__lte=12), name="a_stage_colour_is_1_to_12"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

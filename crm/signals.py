@@ -1,0 +1,51 @@
+"""Every fact that the rest of Stagehook may hear from the CRM, and what the CRM asks of it.
+
+The facts are sent by `crm.deals` inside the transaction that makes them true, with `send()`: a receiver that fails
+undoes the change, and what a receiver writes is kept or lost together with it. One transaction's change to one deal
+makes at most one event of each kind; a bulk change is one signal with many events.
+
+Arguments of each fact: `sender` is the class Deal, `events` a list of DealEvent, `actor` the Actor.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.dispatch import Signal
+
+from crm.models import Deal
+
+
+@dataclass(frozen=True, slots=True)
+class DealEvent:
+    """One thing that happened to one deal.
+
+    `deal` is the deal as it now is (in `deal_deleted`: as it was, its row about to go). `before` holds the former
+    value of each field that changed, in the form of the history: money as text, dates as ISO text, related
+    objects as {"id", "name"}, tags as a list of names, custom fields and external ids one by one under
+    "custom_fields.<key>" and "external_ids.<system>". `sequence` rises with every event of that deal.
+    """
+
+    deal: Deal
+    before: Mapping[str, Any]
+    sequence: int
+
+
+deal_created = Signal()
+deal_updated = Signal()
+deal_stage_changed = Signal()
+deal_won = Signal()
+deal_lost = Signal()
+deal_reopened = Signal()
+deal_deleted = Signal()
+
+# Questions the CRM's pages ask. Each receiver returns its part of the answer; nobody has to answer.
+
+# `deal`: a Deal. Returns a list of crm.timeline.TimelineEntry.
+timeline_requested = Signal()
+
+# `deal_ids`: a list of ints. Returns {deal id: crm.timeline.CardBadge} for the cards that have something to show.
+card_badges_requested = Signal()
+
+# `pipeline`: a Pipeline. Returns {stage id: crm.timeline.StageBadge}.
+stage_badges_requested = Signal()

@@ -1,0 +1,45 @@
+"""The shapes in which other parts of Stagehook contribute to a deal's timeline, its card and its column."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Tone(StrEnum):
+    """How a badge or entry is coloured: all is well, being tried, given up, or merely told."""
+
+    OK = "ok"
+    WARN = "warn"
+    BAD = "bad"
+    NEUTRAL = "neutral"
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """One line of a deal's timeline. `text` and `detail` are translated; `url` leads to the whole story."""
+
+    at: datetime
+    icon: str
+    text: str
+    detail: str = ""
+    url: str = ""
+    tone: Tone = Tone.NEUTRAL
+
+
+@dataclass(frozen=True, slots=True)
+class CardBadge:
+    """The bolt on a card: what became of the last thing sent for it."""
+
+    tone: Tone
+    text: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageBadge:
+    """The bolt of a column: how many rules act there and what they are called."""
+
+    count: int
+    text: str
+    url: str
+    tone: Tone = Tone.NEUTRAL
