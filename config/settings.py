@@ -167,7 +167,6 @@ LANGUAGE_CODE = env.choice("LANGUAGE_CODE", dict(LANGUAGES), default="en")
 LOCALE_PATHS = [BASE_DIR / "config" / "locale"]
 TIME_ZONE = env.choice("TIME_ZONE", zoneinfo.available_timezones(), default="UTC")
 USE_TZ = True
-USE_THOUSAND_SEPARATOR = True
 
 # ---- Database ----
 
