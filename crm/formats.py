@@ -1,0 +1,80 @@
+"""Numbers, money and times as people read them, in the language under way (Babel holds the customs of each)."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+
+from babel import Locale
+from babel.dates import format_timedelta
+from babel.numbers import format_compact_currency, format_decimal
+from django.utils import timezone
+from django.utils.translation import get_language, gettext, to_locale
+
+
+def locale() -> Locale:
+    return _locale(get_language() or "en")
+
+
+@lru_cache
+def _locale(language: str) -> Locale:
+    return Locale.parse(to_locale(language))
+
+
+def number(value: int | Decimal) -> str:
+    return format_decimal(value, locale=locale())
+
+
+def money(value: Decimal, currency: str) -> str:
+    """`R$ 1.500` or `R$ 1.500,50`: cents are shown where there are any."""
+    return _money(value, currency, get_language() or "en")
+
+
+@lru_cache(maxsize=4096)
+def _money(value: Decimal, currency: str, language: str) -> str:
+    pattern = _locale(language).currency_formats["standard"]
+    digits = (0, 0) if value == value.to_integral_value() else (2, 2)
+    return pattern.apply(
+        value, _locale(language), currency=currency, currency_digits=False, force_frac=digits
+    )
+
+
+def money_short(value: Decimal, currency: str) -> str:
+    """`R$ 15,9 mi` or `R$15.9M`, for headlines."""
+    if value < 1000:
+        return money(value, currency)
+    digits = 1 if len(str(int(value))) % 3 else 0
+    return format_compact_currency(value, currency, locale=locale(), fraction_digits=digits)
+
+
+def sums(amounts: Sequence[tuple[str, Decimal]], *, short: bool = False) -> str:
+    """Amounts of several currencies side by side (`R$ 900 + US$ 20`); nothing is converted."""
+    write = money_short if short else money
+    return " + ".join(write(value, currency) for currency, value in amounts)
+
+
+def ago(then: datetime, *, now: datetime) -> str:
+    """`2 hours ago`, `in 3 days`; under a minute `now`."""
+    distance = then - now
+    if abs(distance) < timedelta(minutes=1):
+        return gettext("now")
+    return format_timedelta(distance, add_direction=True, threshold=1, locale=locale())
+
+
+def day_label(then: datetime, *, now: datetime) -> str:
+    """`today`, `tomorrow`, `yesterday`, else `in 3 days` or `3 days ago`, counted in the reader's calendar days."""
+    days = (timezone.localtime(then).date() - timezone.localtime(now).date()).days
+    near = {0: gettext("today"), 1: gettext("tomorrow"), -1: gettext("yesterday")}
+    return near.get(days) or format_timedelta(
+        timedelta(days=days), granularity="day", threshold=1000, add_direction=True, locale=locale()
+    )
+
+
+def initials(name: str) -> str:
+    words = name.split()
+    return "".join(word[0] for word in (words[:1] + words[1:][-1:])).upper()
+
+
+def hue(key: int) -> int:
+    """The colour, 1 to 12, of something that has none of its own; neighbouring ids get distant hues."""
+    return key * 7 % 12 + 1

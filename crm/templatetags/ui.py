@@ -1,0 +1,92 @@
+"""What templates need beyond Django's tags: icons, navigation, and `crm.formats` as filters."""
+
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from django import template
+from django.forms import BoundField
+from django.template.context import RequestContext
+from django.utils import formats as django_formats
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from crm import formats, icons
+
+register = template.Library()
+
+register.filter("number", formats.number)
+register.filter("initials", formats.initials)
+register.filter("hue", formats.hue)
+
+
+@register.filter
+def money(value: Decimal | None, currency: str) -> str:
+    return "" if value is None else formats.money(value, currency)
+
+
+@register.filter
+def money_short(value: Decimal | None, currency: str) -> str:
+    return "" if value is None else formats.money_short(value, currency)
+
+
+@register.filter
+def ago(then: datetime | None) -> SafeString:
+    """A `<time>` that says how long ago (or in how long) and shows the full date on hover."""
+    if then is None:
+        return SafeString("")
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        then.isoformat(),
+        django_formats.date_format(timezone.localtime(then), "SHORT_DATETIME_FORMAT"),
+        formats.ago(then, now=timezone.now()),
+    )
+
+
+@register.simple_tag
+def sprite() -> SafeString:
+    return mark_safe(icons.sprite())  # noqa: S308  # drawings of the lucide package
+
+
+@register.simple_tag
+@lru_cache(maxsize=256)
+def icon(name: str, size: str = "") -> SafeString:
+    """An icon of `crm.icons`, `small`, `large` or as high as a line. A name unknown there is a KeyError."""
+    if name not in icons.ICONS:
+        raise KeyError(f"{name!r} is not in crm.icons.ICONS")
+    return format_html('<svg class="i {}" aria-hidden="true"><use href="#i-{}"/></svg>', size, name)
+
+
+@register.inclusion_tag("_shell/_nav_link.html", takes_context=True)
+def nav_link(
+    context: RequestContext, url: str, icon: str, label: str, also: str = "", but: str = ""
+) -> dict[str, Any]:
+    """A link of the sidebar, current on `url` and below it (the board, "/": there alone), and below `also`,
+    yet not below `but`."""
+    path = context["request"].path
+    under = path == url or (url != "/" and path.startswith(url)) or bool(also and path.startswith(also))
+    return {"url": url, "icon": icon, "label": label, "current": under and not (but and path.startswith(but))}
+
+
+@register.inclusion_tag("_parts/field.html")
+def field(bound: BoundField, hint: str = "") -> dict[str, Any]:
+    """A form row: label, control, hint, and the errors beside the field they belong to."""
+    described = " ".join(
+        part
+        for part, there in (
+            (f"{bound.id_for_label}-error", bound.errors),
+            (f"{bound.id_for_label}-hint", hint or bound.help_text),
+        )
+        if there
+    )
+    attrs = {"aria-describedby": described} if described else {}
+    if bound.errors:
+        attrs["aria-invalid"] = "true"
+    return {
+        "field": bound,
+        "control": bound.as_widget(attrs=attrs),
+        "hint": hint or bound.help_text,
+        "is_check": getattr(bound.field.widget, "input_type", "") == "checkbox",
+    }
