@@ -1,0 +1,7 @@
+"""The one door through which requests leave; this is its interface, the files beside it are its inside."""
+
+from automations.http.door import HttpDoor, send
+from automations.http.errors import ErrorCode, explain
+from automations.http.exchanges import Exchange, Request
+
+__all__ = ["ErrorCode", "Exchange", "HttpDoor", "Request", "explain", "send"]
