@@ -1,7 +1,7 @@
 """Secrets at rest: encrypted with the first of ENCRYPTION_KEYS, readable with any of them, so that keys can rotate."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
@@ -22,7 +22,13 @@ def decrypt(token: str) -> Any:
     return json.loads(_cipher().decrypt(token.encode()))
 
 
-class EncryptedField(models.TextField[Any, Any]):
+if TYPE_CHECKING:
+    _TextField = models.TextField[Any, Any]
+else:
+    _TextField = models.TextField  # which takes no type arguments at run time
+
+
+class EncryptedField(_TextField):
     """A JSON value that is plain in Python and encrypted in the database. It cannot be searched for."""
 
     def get_prep_value(self, value: Any) -> str | None:

@@ -1,0 +1,6 @@
+"""The tables of the inbound side. Other modules import them from here."""
+
+from webhooks.models.endpoints import InboundEndpoint
+from webhooks.models.requests import InboundRequest
+
+__all__ = ["InboundEndpoint", "InboundRequest"]

@@ -1,0 +1,106 @@
+"""The addresses that other systems post to."""
+
+import secrets
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from crm.encryption import EncryptedField
+
+LARGEST_BODY = 5 * 1024 * 1024
+
+
+def new_key() -> str:
+    """The unguessable part of an endpoint's URL: 43 url-safe characters."""
+    return secrets.token_urlsafe(32)
+
+
+def default_verification() -> dict[str, Any]:
+    return {"scheme": "standard_webhooks"}
+
+
+class EndpointQuerySet(models.QuerySet["InboundEndpoint"]):
+    """Endpoints, with the reads that are used in more than one place."""
+
+    def present(self) -> "EndpointQuerySet":
+        """Those that were not deleted. A deleted one stays in the table, because its requests do."""
+        return self.filter(deleted_at__isnull=True)
+
+
+class InboundEndpoint(models.Model):
+    """One door for one outside system: how its requests are verified, and what stands in for what they leave out."""
+
+    class ResponseMode(models.TextChoices):
+        WAIT = "wait", _("Answer when applied")
+        ACCEPT = "accept", _("Answer at once, apply afterwards")
+
+    name = models.CharField(_("name"), max_length=120)
+    enabled = models.BooleanField(_("enabled"), default=True)
+    key = models.CharField(max_length=64, unique=True, default=new_key, editable=False)
+    preset = models.CharField(_("preset"), max_length=40, blank=True)
+    # {"scheme": …} and what the scheme needs besides its secret; see webhooks.verification.
+    verification = models.JSONField(_("verification"), default=default_verification)
+    secret = EncryptedField(_("secret"), null=True, blank=True, editable=False)
+    previous_secret = EncryptedField(null=True, blank=True, editable=False)
+    previous_secret_until = models.DateTimeField(null=True, blank=True, editable=False)
+    mapping = models.JSONField(_("mapping"), null=True, blank=True)
+    dedupe = models.JSONField(_("recognising repeats"), null=True, blank=True)
+    default_pipeline = models.ForeignKey(
+        "crm.Pipeline", models.SET_NULL, null=True, blank=True, verbose_name=_("pipeline"), related_name="+"
+    )
+    default_stage = models.ForeignKey(
+        "crm.Stage", models.SET_NULL, null=True, blank=True, verbose_name=_("stage"), related_name="+"
+    )
+    default_owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        verbose_name=_("owner"),
+        related_name="+",
+    )
+    default_source = models.ForeignKey(
+        "crm.Source", models.SET_NULL, null=True, blank=True, verbose_name=_("source"), related_name="+"
+    )
+    response_mode = models.CharField(
+        _("answer"), max_length=6, choices=ResponseMode, default=ResponseMode.WAIT
+    )
+    allowed_networks = ArrayField(
+        models.CharField(max_length=43), verbose_name=_("allowed networks"), default=list, blank=True
+    )
+    rate_limit_per_minute = models.PositiveIntegerField(
+        _("requests per minute"), null=True, blank=True, validators=[MinValueValidator(1)]
+    )
+    max_body_bytes = models.PositiveIntegerField(
+        _("largest body (bytes)"),
+        default=1024 * 1024,
+        validators=[MinValueValidator(1), MaxValueValidator(LARGEST_BODY)],
+    )
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
+    )
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = EndpointQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["name", "id"]
+        verbose_name = _("inbound endpoint")
+        verbose_name_plural = _("inbound endpoints")
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def url(self) -> str:
+        """The whole address, to be given to the sender."""
+        return f"{settings.PUBLIC_URL}{reverse('receive', args=[self.key])}"
+
+    def get_absolute_url(self) -> str:
+        return f"/webhooks/endpoints/{self.pk}/"

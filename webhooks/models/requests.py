@@ -1,0 +1,132 @@
+"""Every request that came for an endpoint, kept with what became of it."""
+
+from typing import ClassVar
+from uuid import uuid4
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from crm.ids import time_ordered_id
+
+
+def new_request_id() -> str:
+    return time_ordered_id("req")
+
+
+class RequestQuerySet(models.QuerySet["InboundRequest"]):
+    """Requests, with the reads that are used in more than one place."""
+
+    def newest_first(self) -> "RequestQuerySet":
+        return self.order_by("-received_at", "-id")
+
+    def waiting(self) -> "RequestQuerySet":
+        """Stored and not yet applied."""
+        return self.filter(state=InboundRequest.State.RECEIVED)
+
+
+class InboundRequest(models.Model):
+    """One request. Its state changes in `webhooks.requests` only."""
+
+    class State(models.TextChoices):
+        RECEIVED = "received", _("Received")
+        APPLIED = "applied", _("Applied")
+        DUPLICATE = "duplicate", _("Duplicate")
+        REJECTED = "rejected", _("Rejected")
+        FAILED = "failed", _("Failed")
+        IGNORED = "ignored", _("Ignored")
+
+    class Reason(models.TextChoices):
+        """Why a request was not applied."""
+
+        DISABLED = "disabled", _("The endpoint is switched off.")
+        ADDRESS = "address", _("The sender's address is not allowed.")
+        RATE = "rate", _("Too many requests in one minute.")
+        SIZE = "size", _("The body is too large.")
+        CONTENT_TYPE = "content_type", _("The body is not declared as JSON in UTF-8.")
+        SIGNATURE = "signature", _("The signature or token is missing, wrong or too old.")
+        MALFORMED = "malformed", _("The body is not proper JSON.")
+        INVALID = "invalid", _("The content is not valid.")
+        NO_MATCH = "no_match", _("No deal matches.")
+        STALE = "stale", _("Something newer was applied already.")
+        ERROR = "error", _("Something went wrong on our side.")
+
+    id = models.CharField(primary_key=True, max_length=36, default=new_request_id, editable=False)
+    endpoint = models.ForeignKey(
+        "webhooks.InboundEndpoint", models.PROTECT, related_name="requests", verbose_name=_("endpoint")
+    )
+    received_at = models.DateTimeField(_("received"))
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.RECEIVED)
+    reason = models.CharField(_("reason"), max_length=20, choices=Reason, blank=True)
+    dedupe_key = models.CharField(_("recognised by"), max_length=300, blank=True)
+    holds_key = models.BooleanField(default=False)
+    errors = models.JSONField(_("errors"), default=list, blank=True)  # [{"code", "path", "message"}]
+    changes = models.JSONField(_("changes"), default=dict, blank=True)  # {"deal.stage": [before, after]}
+    deal = models.ForeignKey(
+        "crm.Deal",
+        models.DO_NOTHING,
+        null=True,
+        blank=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="inbound_requests",
+        verbose_name=_("deal"),
+    )
+    first_request = models.ForeignKey(
+        "self",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="repeats",
+        verbose_name=_("first request"),
+    )
+    headers = models.JSONField(_("headers"), default=dict, blank=True)
+    content_type = models.CharField(_("content type"), max_length=200, blank=True)
+    body = models.BinaryField(_("body"), default=b"", editable=True)
+    remote_address = models.CharField(_("sender's address"), max_length=45, blank=True)
+    occurred_at = models.DateTimeField(_("occurred"), null=True, blank=True)
+    tries = models.PositiveSmallIntegerField(_("tries"), default=0)
+    next_try_at = models.DateTimeField(_("next try"), null=True, blank=True)
+    processed_at = models.DateTimeField(_("processed"), null=True, blank=True)
+    chain = models.UUIDField(default=uuid4, editable=False)
+    depth = models.PositiveSmallIntegerField(default=0, editable=False)
+
+    objects = RequestQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("inbound request")
+        verbose_name_plural = _("inbound requests")
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["endpoint", "dedupe_key"],
+                condition=models.Q(holds_key=True),
+                name="one_request_per_endpoint_holds_a_key",
+            )
+        ]
+        indexes: ClassVar = [
+            # The log of one endpoint, newest first, and how many came in the last minute.
+            models.Index(fields=["endpoint", "-received_at", "-id"], name="request_log_of_an_endpoint"),
+            # The log of all endpoints, newest first.
+            models.Index(fields=["-received_at", "-id"], name="request_log"),
+            # What the sweeper takes up: stored, not yet applied.
+            models.Index(
+                fields=["next_try_at"], condition=models.Q(state="received"), name="request_waiting"
+            ),
+            # The timeline of a deal.
+            models.Index(
+                fields=["deal", "-received_at"],
+                condition=models.Q(deal__isnull=False),
+                name="request_of_a_deal",
+            ),
+            # The newest event an endpoint has applied to a deal, against which older ones are stale.
+            models.Index(
+                fields=["deal", "endpoint", "-occurred_at"],
+                condition=models.Q(state="applied", occurred_at__isnull=False),
+                name="request_newest_event",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.id
+
+    def get_absolute_url(self) -> str:
+        return f"/webhooks/requests/{self.pk}/"
