@@ -97,10 +97,10 @@ class InboundEndpoint(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def get_absolute_url(self) -> str:
+        return f"/webhooks/endpoints/{self.pk}/"
+
     @property
     def url(self) -> str:
         """The whole address, to be given to the sender."""
         return f"{settings.PUBLIC_URL}{reverse('receive', args=[self.key])}"
-
-    def get_absolute_url(self) -> str:
-        return f"/webhooks/endpoints/{self.pk}/"
