@@ -1,6 +1,7 @@
 """Every setting, top to bottom. What differs between machines comes from the environment (see env.py)."""
 
 import os
+import socket
 import zoneinfo
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import dj_database_url
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
-from config import VERSION
+import config
 from config.embedded.server import socket_directory
 from config.env import Env, is_fernet_key, is_unsafe_secret, read_variables
 
@@ -20,6 +21,7 @@ env = Env(read_variables(os.environ, directory=DATA_DIR))
 
 # ---- This installation ----
 
+VERSION = config.VERSION
 DEBUG = env.flag("DEBUG")
 HOST = env.text("HOST", default="127.0.0.1")
 PORT = env.integer("PORT", default=8000)
@@ -196,6 +198,11 @@ DATABASES = {"default": _database}
 # ---- Background tasks: they only wake the drain, the tables hold the truth ----
 
 REDIS_URL = env.text("REDIS_URL")
+
+# What a worker calls itself where it says that it is alive; the watch gives each a name of its own.
+WORKER_NAME = env.text("WORKER_NAME", default=socket.gethostname())
+# Looked after by the worker's watch every few seconds: whatever was left half done.
+SWEEPS = ["webhooks.tasks.apply_due"]
 
 Q_CLUSTER: dict[str, Any] = {
     "name": "stagehook",

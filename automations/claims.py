@@ -1,0 +1,91 @@
+"""The claim: which deliveries are sent next, and the evidence that their sending began.
+
+One statement chooses, leases, counts and writes the attempts. Each destination gives its oldest due rows, never more
+than it has free places; a delivery of an ordered destination waits for that deal's earlier ones. A destination whose
+row another drain has locked is passed over: that drain is claiming for it at this moment.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+from psycopg.rows import class_row
+
+from automations.leases import LEASE_MARGIN
+
+_CLAIM = """
+WITH open_destination AS MATERIALIZED (
+    SELECT id, url, ordered, timeout_seconds,
+        max_in_flight - (
+            SELECT count(*) FROM automations_delivery AS flying
+            WHERE flying.destination_id = destination.id AND flying.leased_until IS NOT NULL
+        ) AS places
+    FROM automations_destination AS destination
+    WHERE status = 'active' AND deleted_at IS NULL AND EXISTS (
+        SELECT FROM automations_delivery AS waiting
+        WHERE waiting.destination_id = destination.id AND waiting.state = 'pending'
+        AND waiting.leased_until IS NULL AND waiting.due_at <= %(now)s
+    )
+    FOR NO KEY UPDATE SKIP LOCKED
+), chosen AS (
+    SELECT due.id, destination.url, destination.timeout_seconds
+    FROM open_destination AS destination
+    CROSS JOIN LATERAL (
+        SELECT id, due_at FROM automations_delivery AS delivery
+        WHERE delivery.destination_id = destination.id AND delivery.state = 'pending'
+        AND delivery.leased_until IS NULL AND delivery.due_at <= %(now)s
+        AND NOT (destination.ordered AND EXISTS (
+            SELECT FROM automations_delivery AS earlier
+            WHERE earlier.destination_id = delivery.destination_id AND earlier.deal_id = delivery.deal_id
+            AND earlier.state = 'pending'
+            AND (earlier.sequence, earlier.id) < (delivery.sequence, delivery.id)
+        ))
+        ORDER BY due_at
+        LIMIT greatest(destination.places, 0)
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) AS due
+    ORDER BY due.due_at
+    LIMIT %(places)s
+), claimed AS (
+    UPDATE automations_delivery AS delivery
+    SET leased_by = %(holder)s,
+        leased_until = %(now)s + %(margin)s + make_interval(secs => chosen.timeout_seconds),
+        attempts_made = attempts_made + 1,
+        run_attempts = run_attempts + 1
+    FROM chosen WHERE delivery.id = chosen.id
+    RETURNING delivery.id, delivery.destination_id, delivery.event, delivery.chain, delivery.depth,
+        delivery.body, delivery.attempts_made AS number, delivery.run_attempts, delivery.created_at,
+        CASE WHEN run_attempts > 1 THEN 'retry' ELSE trigger END AS trigger, chosen.url
+), begun AS (
+    INSERT INTO automations_attempt (delivery_id, number, trigger, url, started_at, timings, resolved_ip,
+        error_code, detail, request_headers, response_headers, response_body, truncated)
+    SELECT id, number, trigger, url, %(now)s, '{}', '', '', '', '[]', '[]', '', false FROM claimed
+)
+SELECT id, destination_id, event, chain, depth, body, number, run_attempts, trigger, created_at FROM claimed
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """One delivery in hand. `number` counts all its attempts, `run_attempts` those since it started afresh."""
+
+    id: str
+    destination_id: int
+    event: str
+    chain: UUID
+    depth: int
+    body: bytes
+    number: int
+    run_attempts: int
+    trigger: str
+    created_at: datetime
+
+
+def claim(*, places: int, holder: int, now: datetime) -> list[Claimed]:
+    """Lease up to `places` due deliveries to `holder` and write down that an attempt of each began."""
+    connection.ensure_connection()
+    with connection.connection.cursor(row_factory=class_row(Claimed)) as cursor:
+        parameters = {"places": places, "holder": holder, "now": now, "margin": LEASE_MARGIN}
+        claimed: list[Claimed] = cursor.execute(_CLAIM, parameters).fetchall()
+        return claimed

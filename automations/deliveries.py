@@ -1,0 +1,68 @@
+"""What a person can do to a delivery: send it again, or call it off."""
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from automations.models import Delivery
+from automations.wake import wake
+
+
+class DeliveryError(Exception):
+    """Refused; nothing was changed. The message is for the person who asked."""
+
+
+@transaction.atomic
+def resend_delivery(*, delivery_id: str, trigger: Delivery.Trigger = Delivery.Trigger.MANUAL) -> Delivery:
+    """Send a delivery again: same id, same bytes, the retry schedule from its start.
+
+    A waiting one is sent at once. Raises Delivery.DoesNotExist, and DeliveryError while it is being sent.
+    """
+    delivery = Delivery.objects.select_for_update().get(pk=delivery_id)
+    if delivery.leased_until is not None:
+        raise DeliveryError(_("This delivery is being sent at this moment."))
+    _restart(Delivery.objects.filter(pk=delivery_id), trigger=trigger)
+    delivery.refresh_from_db()
+    return delivery
+
+
+@transaction.atomic
+def resend_many(
+    *, deliveries: QuerySet[Delivery], trigger: Delivery.Trigger = Delivery.Trigger.MANUAL
+) -> int:
+    """Send all of `deliveries` again, save those in flight, and return how many."""
+    return _restart(deliveries, trigger=trigger)
+
+
+def _restart(deliveries: QuerySet[Delivery], *, trigger: Delivery.Trigger) -> int:
+    count = deliveries.order_by().filter(leased_until__isnull=True, destination__deleted_at__isnull=True)
+    restarted = Delivery.objects.filter(pk__in=count.values("pk")).update(
+        state=Delivery.State.PENDING,
+        reason="",
+        trigger=trigger,
+        run_attempts=0,
+        due_at=timezone.now(),
+        delivered_at=None,
+    )
+    wake()
+    return restarted
+
+
+@transaction.atomic
+def cancel_delivery(*, delivery_id: str) -> Delivery:
+    """Call off a waiting delivery. Raises Delivery.DoesNotExist, and DeliveryError where it is not waiting."""
+    delivery = Delivery.objects.select_for_update().get(pk=delivery_id)
+    if delivery.state != Delivery.State.PENDING:
+        raise DeliveryError(_("Only a waiting delivery can be cancelled."))
+    if delivery.leased_until is not None:
+        raise DeliveryError(_("This delivery is being sent at this moment."))
+    cancel_waiting(Delivery.objects.filter(pk=delivery_id), reason="by_hand")
+    delivery.refresh_from_db()
+    return delivery
+
+
+def cancel_waiting(deliveries: QuerySet[Delivery], *, reason: str) -> int:
+    """Call off what waits among `deliveries`; what is in flight takes its course. Returns how many."""
+    waiting = deliveries.filter(state=Delivery.State.PENDING, leased_until__isnull=True)
+    return waiting.update(state=Delivery.State.CANCELLED, reason=reason)

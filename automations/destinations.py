@@ -1,0 +1,194 @@
+"""The door for destinations: what may be called is judged here, and secrets are made, changed and put out of use."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from automations.deliveries import cancel_waiting
+from automations.http.exchanges import HEADER_NAME, HEADER_VALUE, REFUSED_HEADERS
+from automations.models import Delivery, Destination, Rule
+from automations.signing import generate_secret
+from automations.wake import wake
+from webhooks.addresses import AddressRefused, check_destination
+
+HEADER_BYTES = 4096
+OWN_PREFIXES = ("webhook-", "stagehook-")
+OVERLAP_AT_MOST = timedelta(days=7)
+EDITABLE = frozenset(
+    {
+        "name",
+        "url",
+        "method",
+        "headers",
+        "auth",
+        "credentials",
+        "body_format",
+        "timeout_seconds",
+        "max_in_flight",
+        "rate_limit_per_second",
+        "ordered",
+        "retry_schedule",
+        "stop_on_4xx",
+        "paired_endpoint",
+    }
+)
+_CREDENTIALS = {
+    Destination.Auth.NONE: (),
+    Destination.Auth.BASIC: ("username", "password"),
+    Destination.Auth.BEARER: ("token",),
+    Destination.Auth.HEADER: ("name", "value"),
+}
+
+
+class DestinationError(Exception):
+    """Refused; nothing was changed. `errors` maps fields to messages fit for the person who asked."""
+
+    def __init__(self, errors: Mapping[str, list[str]]) -> None:
+        self.errors = {field: [str(message) for message in messages] for field, messages in errors.items()}
+        super().__init__(" ".join(message for messages in self.errors.values() for message in messages))
+
+
+@transaction.atomic
+def create_destination(*, fields: Mapping[str, Any]) -> Destination:
+    """Make a destination with a signing secret of its own. Raises DestinationError."""
+    destination = Destination()
+    _take(destination, fields)
+    destination.save()
+    return destination
+
+
+@transaction.atomic
+def update_destination(*, destination_id: int, fields: Mapping[str, Any]) -> Destination:
+    """Change a destination; what waits goes out as it now is. Raises Destination.DoesNotExist, DestinationError."""
+    destination = _locked(destination_id)
+    _take(destination, fields)
+    destination.save()
+    return destination
+
+
+def pause_destination(*, destination_id: int) -> Destination:
+    """Hold everything for this destination until it is resumed."""
+    return _set_status(destination_id, Destination.Status.PAUSED)
+
+
+def resume_destination(*, destination_id: int) -> Destination:
+    """Send again, first what has been held."""
+    return _set_status(destination_id, Destination.Status.ACTIVE)
+
+
+@transaction.atomic
+def rotate_secret(*, destination_id: int, overlap_seconds: int = 86_400) -> Destination:
+    """Give a destination a new secret; for the overlap requests carry both signatures, the newest first.
+
+    Raises DestinationError for an overlap below 0 or above 7 days.
+    """
+    overlap = timedelta(seconds=overlap_seconds)
+    if not timedelta(0) <= overlap <= OVERLAP_AT_MOST:
+        raise DestinationError({"overlap_seconds": [_("The overlap is between 0 seconds and 7 days.")]})
+    destination = _locked(destination_id)
+    destination.previous_secret = destination.secret
+    destination.previous_secret_until = timezone.now() + overlap
+    destination.secret = generate_secret()
+    destination.save(update_fields=["secret", "previous_secret", "previous_secret_until", "updated_at"])
+    return destination
+
+
+@transaction.atomic
+def delete_destination(*, destination_id: int) -> int:
+    """Delete a destination and its rules, call off what waits, keep the log. Returns how many were called off."""
+    destination = _locked(destination_id)
+    now = timezone.now()
+    Rule.objects.present().filter(destination=destination).update(deleted_at=now, enabled=False)
+    Destination.objects.filter(pk=destination.pk).update(deleted_at=now)
+    return cancel_waiting(Delivery.objects.filter(destination=destination), reason="destination_deleted")
+
+
+def _locked(destination_id: int) -> Destination:
+    return Destination.objects.present().select_for_update(no_key=True, of=("self",)).get(pk=destination_id)
+
+
+@transaction.atomic
+def _set_status(destination_id: int, status: Destination.Status) -> Destination:
+    destination = _locked(destination_id)
+    destination.status = status
+    destination.save(update_fields=["status", "updated_at"])
+    if status == Destination.Status.ACTIVE:
+        wake()
+    return destination
+
+
+def _take(destination: Destination, fields: Mapping[str, Any]) -> None:
+    unknown = fields.keys() - EDITABLE
+    if unknown:
+        raise DestinationError({name: [_("A destination has no such field.")] for name in sorted(unknown)})
+    for name, value in fields.items():
+        setattr(destination, name, value)
+    errors: dict[str, list[str]] = {}
+    try:
+        destination.full_clean()
+    except ValidationError as error:
+        errors.update(error.message_dict)
+    if "url" in fields and "url" not in errors:
+        errors.update(_problems("url", _check_url, destination))
+    errors.update(_problems("headers", _check_headers, destination))
+    errors.update(_problems("credentials", _check_credentials, destination))
+    errors.update(_problems("retry_schedule", _check_schedule, destination))
+    if errors:
+        raise DestinationError(errors)
+
+
+def _problems(name: str, check: Any, destination: Destination) -> dict[str, list[str]]:
+    try:
+        check(destination)
+    except ValueError as problem:
+        return {name: [str(problem)]}
+    return {}
+
+
+def _check_url(destination: Destination) -> None:
+    try:
+        check_destination(destination.url, allowed=settings.ALLOWED_PRIVATE_NETWORKS)
+    except AddressRefused as refusal:
+        raise ValueError(str(refusal)) from refusal
+
+
+def _check_headers(destination: Destination) -> None:
+    given = destination.headers
+    if not isinstance(given, dict):
+        raise ValueError(_("Headers are pairs of a name and a value."))  # noqa: TRY004  # told to the person
+    for name, value in given.items():
+        _check_header(name, value)
+
+
+def _check_header(name: Any, value: Any) -> None:
+    if not isinstance(name, str) or not HEADER_NAME.fullmatch(name):
+        raise ValueError(_("“%(name)s” is no name for a header.") % {"name": name})
+    if name.lower() in REFUSED_HEADERS or name.lower().startswith(OWN_PREFIXES):
+        raise ValueError(_("The header “%(name)s” is set by Stagehook itself.") % {"name": name})
+    if not isinstance(value, str) or not HEADER_VALUE.fullmatch(value):
+        raise ValueError(_("The value of “%(name)s” must be text on one line.") % {"name": name})
+    if len(value.encode()) > HEADER_BYTES:
+        raise ValueError(_("The value of “%(name)s” is longer than 4,096 bytes.") % {"name": name})
+
+
+def _check_credentials(destination: Destination) -> None:
+    needed = _CREDENTIALS.get(Destination.Auth(destination.auth), ())
+    given = destination.credentials
+    if not isinstance(given, dict) or any(not isinstance(given.get(key), str) for key in needed):
+        raise ValueError(_("This way of authenticating needs: %(fields)s.") % {"fields": ", ".join(needed)})
+    if destination.auth == Destination.Auth.HEADER:
+        _check_header(given["name"], given["value"])
+    if destination.auth == Destination.Auth.BEARER:
+        _check_header("Authorization", given["token"])
+
+
+def _check_schedule(destination: Destination) -> None:
+    schedule = destination.retry_schedule
+    if not 1 <= len(schedule) <= 20 or any(not 0 <= step <= 7 * 86_400 for step in schedule):
+        raise ValueError(_("A retry schedule has 1 to 20 steps of 0 seconds to 7 days."))

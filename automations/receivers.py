@@ -1,0 +1,101 @@
+"""Listens to the CRM: its facts become deliveries, its questions are answered from the log."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import Count, Q
+from django.dispatch import Signal
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from automations.matching import deliver_events
+from automations.models import Delivery, Event, Rule
+from crm import signals
+from crm.actors import Actor
+from crm.models import Deal, Pipeline
+from crm.signals import DealEvent
+from crm.timeline import CardBadge, StageBadge, TimelineEntry, Tone
+
+FACTS: dict[Signal, Event] = {
+    signals.deal_created: Event.DEAL_CREATED,
+    signals.deal_updated: Event.DEAL_UPDATED,
+    signals.deal_stage_changed: Event.DEAL_STAGE_CHANGED,
+    signals.deal_won: Event.DEAL_WON,
+    signals.deal_lost: Event.DEAL_LOST,
+    signals.deal_reopened: Event.DEAL_REOPENED,
+    signals.deal_deleted: Event.DEAL_DELETED,
+}
+_TONES = {
+    Delivery.State.DELIVERED: Tone.OK,
+    Delivery.State.FAILED: Tone.BAD,
+    Delivery.State.CANCELLED: Tone.NEUTRAL,
+    Delivery.State.SKIPPED: Tone.NEUTRAL,
+}
+_SHOWN = 50  # deliveries in a timeline; the log has them all
+
+
+def connect() -> None:
+    """Called once, when the applications are loaded."""
+    for signal in FACTS:
+        signal.connect(on_fact, dispatch_uid="automations")
+    signals.timeline_requested.connect(timeline_of, dispatch_uid="automations")
+    signals.card_badges_requested.connect(badges_of_cards, dispatch_uid="automations")
+    signals.stage_badges_requested.connect(badges_of_stages, dispatch_uid="automations")
+
+
+def on_fact(signal: Signal, events: Sequence[DealEvent], actor: Actor, **_sender: Any) -> None:
+    deliver_events(FACTS[signal], events=events, actor=actor)
+
+
+def timeline_of(deal: Deal, **_sender: Any) -> list[TimelineEntry]:
+    rows = Delivery.objects.filter(deal=deal).select_related("destination").defer("body").order_by("-id")
+    return [
+        TimelineEntry(
+            at=delivery.created_at,
+            icon="bolt",
+            text=_("Sent to “%(destination)s”") % {"destination": delivery.destination.name},
+            detail=_summary(delivery),
+            url=delivery.get_absolute_url(),
+            tone=tone_of(delivery),
+        )
+        for delivery in rows[:_SHOWN]
+    ]
+
+
+def badges_of_cards(deal_ids: Sequence[int], **_sender: Any) -> dict[int, CardBadge]:
+    """The newest delivery of each card."""
+    newest = Delivery.objects.filter(deal__in=deal_ids).order_by("deal_id", "-id").distinct("deal_id")
+    return {
+        deal_id: CardBadge(tone=tone_of(row), text=_summary(row), url=row.get_absolute_url())
+        for row in newest.defer("body")
+        if (deal_id := row.deal_id) is not None
+    }
+
+
+def badges_of_stages(pipeline: Pipeline, **_sender: Any) -> dict[int, StageBadge]:
+    """How many rules act when a deal enters each stage."""
+    rules = Rule.objects.present().filter(enabled=True, stage__pipeline=pipeline)
+    counts = rules.order_by().values_list("stage").annotate(rules=Count("pk"))
+    return {
+        stage: StageBadge(
+            count=count,
+            text=ngettext("%(n)d automatic action", "%(n)d automatic actions", count) % {"n": count},
+            url=f"{reverse('rules')}?{urlencode({'stage': stage})}",
+        )
+        for stage, count in counts.filter(~Q(stage=None))
+    }
+
+
+def tone_of(delivery: Delivery) -> Tone:
+    """Green once delivered, red once given up, amber while it is being retried."""
+    if delivery.state == Delivery.State.PENDING:
+        return Tone.WARN if delivery.attempts_made else Tone.NEUTRAL
+    return _TONES[Delivery.State(delivery.state)]
+
+
+def _summary(delivery: Delivery) -> str:
+    state = str(delivery.get_state_display())
+    answer = str(delivery.status_code or delivery.error_code or "")
+    return f"{state} · {answer}" if answer else state

@@ -1,0 +1,102 @@
+"""Test sends: a real request through the same engine, marked as a test, that counts for nothing."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import prefetch_related_objects
+from django.utils import timezone
+
+from automations.claims import Claimed
+from automations.http import send
+from automations.models import Attempt, Delivery, Destination, Event
+from automations.outcomes import Outcome, record
+from automations.payloads import PREFETCHED, freeze, standard_document
+from automations.requests import build_request, masked_headers
+from crm.actors import Actor
+from crm.models import Deal
+
+
+def send_test(*, destination_id: int, event: Event, deal: Deal, actor: Actor) -> Delivery:
+    """Send `event` for the deal as it is, now and once, and return the delivery with its one attempt.
+
+    The attempt is on record before the request leaves, and no transaction is open while it is under way. It
+    bypasses pauses and order, is not retried and does not change the destination's state.
+    """
+    destination = Destination.objects.present().get(pk=destination_id)
+    delivery, attempt = _begin(destination, event, deal, actor=actor)
+    request = build_request(
+        destination=destination,
+        delivery_id=delivery.pk,
+        event=event,
+        body=bytes(delivery.body),
+        number=attempt.number,
+        trigger=attempt.trigger,
+        chain=delivery.chain,
+        depth=delivery.depth,
+        now=attempt.started_at,
+    )
+    exchange = send(request, allowed_networks=settings.ALLOWED_PRIVATE_NETWORKS)
+    outcome = Outcome(
+        claimed=_as_claimed(delivery, attempt),
+        exchange=exchange,
+        request_headers=masked_headers(request, destination),
+        finished_at=timezone.now(),
+        state=Delivery.State.DELIVERED if exchange.succeeded else Delivery.State.FAILED,
+        due_at=None,
+    )
+    record([outcome], counts=False)
+    delivery.refresh_from_db()
+    return delivery
+
+
+@transaction.atomic
+def _begin(destination: Destination, event: Event, deal: Deal, *, actor: Actor) -> tuple[Delivery, Attempt]:
+    now = timezone.now()
+    prefetch_related_objects([deal], *PREFETCHED)
+    document: dict[str, Any] = standard_document(
+        event=event,
+        deal=deal,
+        before={},
+        actor=actor,
+        sequence=deal.last_sequence,
+        rule=None,
+        at=now,
+        test=True,
+    )
+    delivery = Delivery.objects.create(
+        event=event,
+        destination=destination,
+        deal=deal,
+        deal_title=deal.title,
+        sequence=deal.last_sequence,
+        state=Delivery.State.FAILED,
+        reason="test",
+        trigger=Delivery.Trigger.TEST,
+        body=freeze(document),
+        chain=actor.chain,
+        depth=actor.depth,
+        attempts_made=1,
+        run_attempts=1,
+        due_at=now,
+        created_at=now,
+    )
+    attempt = Attempt.objects.create(
+        delivery=delivery, number=1, trigger=Delivery.Trigger.TEST, url=destination.url, started_at=now
+    )
+    return delivery, attempt
+
+
+def _as_claimed(delivery: Delivery, attempt: Attempt) -> Claimed:
+    return Claimed(
+        id=delivery.pk,
+        destination_id=delivery.destination_id,
+        event=delivery.event,
+        chain=delivery.chain,
+        depth=delivery.depth,
+        body=bytes(delivery.body),
+        number=attempt.number,
+        run_attempts=delivery.run_attempts,
+        trigger=attempt.trigger,
+        created_at=delivery.created_at,
+    )

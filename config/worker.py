@@ -1,0 +1,153 @@
+"""The watch over the task cluster: starts it, feeds it, and starts it anew when it is no longer well.
+
+django-q2's cluster stands still for good, looking healthy, when an idle worker process is killed: that process dies
+holding the lock of the queue. So we stand outside and look at three things: whether the cluster runs, whether each
+process we saw in it is still there, and whether the drain's heartbeat is fresh. On the first that is not so, the
+whole cluster is killed and started again; what it had in hand is free at once, because dead holders lose their leases.
+"""
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TypeVar
+
+import psutil
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import connection
+from django.utils import timezone
+from django_q.brokers import get_broker
+from django_q.tasks import async_task
+
+from automations.models import WorkerHeartbeat
+from automations.wake import queue_drain
+from config.lifetime import die_with_parent
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY = 1.0  # seconds
+SWEEP_EVERY = 5.0
+SILENT_AFTER = timedelta(seconds=15)  # a drain beats every 2 s
+LET_IT_FINISH = 35.0  # seconds that what is in flight may take after SIGTERM; a destination's limit is 30
+_ENOUGH_QUEUED = 10  # sweeps that wait mean that the cluster is behind; more would only add to that
+
+
+Answer = TypeVar("Answer")
+
+
+class Watch:
+    """One worker: a watch and the cluster it watches."""
+
+    def __init__(self) -> None:
+        self._name = f"{socket.gethostname()}:{os.getpid()}"
+        self._stopping = threading.Event()
+        self._next_sweep_at = 0.0
+
+    def run(self) -> None:
+        """Keep a cluster alive until SIGTERM or SIGINT."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_frame: self._stopping.set())
+        self._start()
+        while not self._stopping.wait(LOOK_EVERY):
+            trouble = self._trouble()
+            if trouble:
+                logger.error("The task cluster is restarted: %s.", trouble)
+                self._kill()
+                self._start()
+            else:
+                self._feed()
+        self._finish()
+        _try_database(lambda: WorkerHeartbeat.objects.filter(name=self._name).delete())
+
+    def _start(self) -> None:
+        self._cluster = subprocess.Popen(
+            [sys.executable, "manage.py", "qcluster"],
+            cwd=settings.BASE_DIR,
+            env={**os.environ, "WORKER_NAME": self._name},
+            preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509  # no threads here
+        )
+        self._started_at = timezone.now()
+        self._members: set[psutil.Process] = set()
+
+    def _trouble(self) -> str:
+        """What is wrong with the cluster, or "" when it is well."""
+        if self._cluster.poll() is not None:
+            return f"it ended with code {self._cluster.returncode}"
+        present = self._present()
+        gone = self._members - present
+        self._members = present
+        if gone:
+            return f"process {min(process.pid for process in gone)} of it died"
+        return self._silence()
+
+    def _present(self) -> set[psutil.Process]:
+        try:
+            return set(psutil.Process(self._cluster.pid).children(recursive=True))
+        except psutil.NoSuchProcess:
+            return set()
+
+    def _silence(self) -> str:
+        beats = _try_database(
+            lambda: list(WorkerHeartbeat.objects.filter(name=self._name).values_list("beat_at", flat=True))
+        )
+        if beats is None:
+            return ""
+        quiet_for = timezone.now() - max([self._started_at, *beats])
+        return f"it was silent for {quiet_for.seconds} s" if quiet_for > SILENT_AFTER else ""
+
+    def _feed(self) -> None:
+        """Queue a drain where none is at work, and now and then the sweeps."""
+        _try_database(queue_drain)
+        if time.monotonic() >= self._next_sweep_at:
+            self._next_sweep_at = time.monotonic() + SWEEP_EVERY
+            _try_database(_queue_sweeps)
+
+    def _kill(self) -> None:
+        processes = self._members | self._present()
+        self._cluster.kill()
+        self._cluster.wait()
+        for process in processes:
+            _send(process, signal.SIGKILL)
+        psutil.wait_procs(processes, timeout=5)
+
+    def _finish(self) -> None:
+        """Let each process end what it is doing, the drain its exchanges; kill what takes too long."""
+        processes = (
+            [psutil.Process(self._cluster.pid), *self._present()] if self._cluster.poll() is None else []
+        )
+        for process in processes:
+            _send(process, signal.SIGTERM)
+        _gone, alive = psutil.wait_procs(processes, timeout=LET_IT_FINISH)
+        for process in alive:
+            _send(process, signal.SIGKILL)
+        self._cluster.wait()
+
+
+def _queue_sweeps() -> None:
+    if get_broker().queue_size() < _ENOUGH_QUEUED:
+        for sweep in settings.SWEEPS:
+            async_task(sweep)
+
+
+def _send(process: psutil.Process, number: signal.Signals) -> None:
+    try:
+        process.send_signal(number)
+    except psutil.NoSuchProcess:
+        logger.debug("Process %s ended by itself.", process.pid)
+
+
+def _try_database(ask: Callable[[], Answer]) -> Answer | None:
+    """The answer, or None while the database cannot be asked; the next look asks again."""
+    try:
+        return ask()
+    except DatabaseError as error:
+        logger.warning("The database did not answer: %s", error)
+        connection.close()
+        return None
