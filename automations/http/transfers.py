@@ -28,6 +28,7 @@ OPTIONS = {
     pycurl.PROXY: "",
     pycurl.NOPROXY: "*",
     pycurl.NETRC: pycurl.NETRC_IGNORED,
+    pycurl.USERAGENT: "",  # pycurl's own would list the version of every library
     pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
     pycurl.HTTP09_ALLOWED: 0,
     pycurl.HTTP_CONTENT_DECODING: 0,
