@@ -52,6 +52,8 @@ def _clean(definition: CustomField | None, value: Any, *, key: str) -> Any:
 def _text(value: Any, _definition: CustomField) -> str:
     if not isinstance(value, str):
         raise TypeError(value)
+    if "\0" in value:  # which JSON can say and PostgreSQL cannot keep
+        raise ValueError(value)
     return value
 
 

@@ -1,7 +1,6 @@
 """Locks deals, writes edited ones with their history, and tells the world inside the same transaction."""
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
 from typing import Any
 
 from django.dispatch import Signal
@@ -44,7 +43,7 @@ def begin_edit(deal_id: int, *, version: int | None = None) -> Edit:
     (deal,) = lock_deals([deal_id])
     if version is not None and version != deal.version:
         raise StaleVersion(deal)
-    return Edit(deal=deal, at=timezone.now())
+    return Edit(row=deal, at=timezone.now())
 
 
 def lock_stage(stage_id: int) -> Stage:
@@ -94,7 +93,7 @@ def write(edits: Sequence[Edit], *, actor: Actor) -> None:
         for signal, event in _events(edit):
             told.setdefault(signal, []).append(event)
     _save(edits)
-    record_changes([row for edit in edits for row in _history(edit, actor=actor)])
+    record_changes([row for edit in edits for row in edit.history(actor=actor)])
     tell(told, actor=actor)
     announce_deals(
         pipelines={edit.deal.pipeline_id for edit in edits},
@@ -137,26 +136,6 @@ def _save(edits: Sequence[Edit]) -> None:
             edits[0].deal.save(update_fields=columns)
         else:
             Deal.objects.bulk_update([edit.deal for edit in edits], columns, batch_size=500)
-
-
-def _history(edit: Edit, *, actor: Actor) -> list[Change]:
-    return [
-        change_row(edit.deal, actor=actor, at=edit.at, field=name, before=before, after=edit.after[name])
-        for name, before in edit.before.items()
-    ]
-
-
-def change_row(deal: Deal, *, actor: Actor, at: datetime, **fields: Any) -> Change:
-    return Change(
-        entity=Change.Entity.DEAL,
-        object_id=deal.pk,
-        actor_kind=actor.kind,
-        actor_id=actor.id,
-        actor_name=actor.name,
-        chain=actor.chain,
-        at=at,
-        **fields,
-    )
 
 
 def record_changes(rows: Sequence[Change]) -> None:

@@ -1,18 +1,26 @@
 """Why a write to a deal was refused. The message is fit for the person who asked for it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from crm.models import Deal
+from crm.refusals import InvalidFields, Refused
 
+# Contacts refuse in the same way, so deals have no root of their own.
+DealError = Refused
 
-class DealError(Exception):
-    """A refused write; nothing was changed."""
-
-    code = "refused"
+__all__ = [
+    "DealError",
+    "InvalidFields",
+    "MissingFields",
+    "NotAChange",
+    "NotAMove",
+    "StaleVersion",
+    "UnknownDeals",
+]
 
 
 class StaleVersion(DealError):
@@ -62,16 +70,6 @@ class MissingFields(DealError):
             )
             % {"stage": stage_name, "fields": names}
         )
-
-
-class InvalidFields(DealError):
-    """Values that a deal cannot have. `errors` maps each field's name in the API to its messages."""
-
-    code = "invalid"
-
-    def __init__(self, errors: Mapping[str, Sequence[str]]) -> None:
-        self.errors = {field: [str(message) for message in messages] for field, messages in errors.items()}
-        super().__init__(" ".join(message for messages in self.errors.values() for message in messages))
 
 
 class UnknownDeals(DealError):

@@ -12,7 +12,6 @@ from crm.actors import Actor, current_actor
 from crm.announcements import announce_deals
 from crm.deals.door import (
     begin_edit,
-    change_row,
     lock_deals,
     lock_stage,
     next_event,
@@ -23,6 +22,7 @@ from crm.deals.door import (
 )
 from crm.deals.edits import PLAIN_FIELDS, RELATED_FIELDS, Edit
 from crm.deals.errors import InvalidFields, NotAChange, NotAMove
+from crm.edits import change_row
 from crm.models import Activity, Change, Deal, LostReason, Stage
 from crm.models.deals import open_door
 from crm.ranks import ranks_between
@@ -103,7 +103,7 @@ def bulk_move(*, deal_ids: Collection[int], stage: Stage, actor: Actor) -> int:
     moving = [deal for deal in lock_deals(deal_ids) if deal.stage_id != stage.pk]
     stage = lock_stage(stage.pk)
     top = Deal.objects.filter(stage=stage).order_by("rank").values_list("rank", flat=True).first()
-    edits = [Edit(deal=deal, at=at) for deal in moving]
+    edits = [Edit(row=deal, at=at) for deal in moving]
     for edit, rank in zip(edits, ranks_between(None, top, count=len(edits)), strict=True):
         edit.enter(stage, rank=rank)
     write(edits, actor=actor)
@@ -191,7 +191,7 @@ def _insert(deal: Deal, *, actor: Actor, fields: Mapping[str, Any]) -> Deal:
     deal.rank = rank_in(stage, before=None, after=None)
     with open_door():
         deal.save(force_insert=True)
-        edit = Edit(deal=deal, at=at)
+        edit = Edit(row=deal, at=at)
         edit.take(fields)
         edit.require(stage)
         event = next_event(deal, before={})

@@ -7,6 +7,7 @@ way round): `crm.deals` puts its functions into `Deal.door` when it is loaded.
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol
 
 from django.conf import settings
@@ -56,6 +57,14 @@ class DealQuerySet(models.QuerySet["Deal"]):
 
     def open(self) -> "DealQuerySet":
         return self.filter(status=Deal.Status.OPEN)
+
+    def stale(self, *, now: datetime) -> "DealQuerySet":
+        """Open deals that have been in their stage for longer than its `rotting_days`."""
+        limit = models.ExpressionWrapper(
+            models.F("stage_entered_at") + models.F("stage__rotting_days") * timedelta(days=1),
+            output_field=models.DateTimeField(),
+        )
+        return self.open().alias(stale_at=limit).filter(stale_at__lte=now)
 
     def in_column_order(self) -> "DealQuerySet":
         return self.order_by("rank")
@@ -194,12 +203,12 @@ class Deal(models.Model):
         else:
             Deal.door.save(self, kwargs.get("update_fields"))
 
+    def get_absolute_url(self) -> str:
+        return f"/deals/{self.pk}/"
+
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """Delete through the door, so that history and receivers learn of it."""
         if _door_is_open.get():
             return super().delete(*args, **kwargs)
         Deal.door.delete(self)
         return 1, {Deal._meta.label: 1}
-
-    def get_absolute_url(self) -> str:
-        return f"/deals/{self.pk}/"

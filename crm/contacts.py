@@ -1,0 +1,194 @@
+"""The one door for writes to contacts and companies, whatever road they come by.
+
+Each verb is one transaction: it locks the row, brings every value into the form it is kept in, writes the row and
+its history. Fields left out stay as they are, and values equal to the present ones change nothing.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+from django.core.exceptions import ValidationError
+from django.core.validators import DomainNameValidator, validate_email
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from stdnum.br import cnpj, cpf
+from stdnum.exceptions import ValidationError as NumberError
+
+from crm.actors import Actor
+from crm.edits import RowEdit, change_row
+from crm.models import Change, Company, Contact
+from crm.phones import to_e164
+from crm.refusals import InvalidFields
+
+__all__ = [
+    "InvalidFields",
+    "create_company",
+    "create_contact",
+    "delete_company",
+    "delete_contact",
+    "normal_domain",
+    "normal_email",
+    "normal_tax_id",
+    "update_company",
+    "update_contact",
+]
+
+Party = TypeVar("Party", Contact, Company)
+
+
+@transaction.atomic
+def create_contact(*, actor: Actor, fields: Mapping[str, Any]) -> Contact:
+    """Make a contact. Raises InvalidFields.
+
+    `fields`: name (needed), emails, phones, tax_id, company (an instance or None), job_title, tags (names),
+    custom_fields and external_ids ({key: value}).
+    """
+    return _create(_ContactEdit(row=Contact(), at=timezone.now()), actor=actor, fields=fields)
+
+
+@transaction.atomic
+def update_contact(*, contact_id: int, actor: Actor, fields: Mapping[str, Any]) -> Contact:
+    """Change any part of a contact, with the fields of `create_contact`; custom_fields and external_ids are
+    merged, None removes a key. Raises Contact.DoesNotExist, InvalidFields.
+    """
+    contact = Contact.objects.select_for_update(no_key=True).get(pk=contact_id)
+    return _update(_ContactEdit(row=contact, at=timezone.now()), actor=actor, fields=fields)
+
+
+@transaction.atomic
+def create_company(*, actor: Actor, fields: Mapping[str, Any]) -> Company:
+    """Make a company. Raises InvalidFields.
+
+    `fields`: name (needed), domain, tax_id, custom_fields and external_ids ({key: value}).
+    """
+    return _create(_CompanyEdit(row=Company(), at=timezone.now()), actor=actor, fields=fields)
+
+
+@transaction.atomic
+def update_company(*, company_id: int, actor: Actor, fields: Mapping[str, Any]) -> Company:
+    """Change any part of a company, as `update_contact` does. Raises Company.DoesNotExist, InvalidFields."""
+    company = Company.objects.select_for_update(no_key=True).get(pk=company_id)
+    return _update(_CompanyEdit(row=company, at=timezone.now()), actor=actor, fields=fields)
+
+
+@transaction.atomic
+def delete_contact(*, contact_id: int, actor: Actor) -> None:
+    """Delete a contact; its history stays. Raises Contact.DoesNotExist, and ProtectedError while it has deals."""
+    _delete(Contact.objects.select_for_update().get(pk=contact_id), actor=actor)
+
+
+@transaction.atomic
+def delete_company(*, company_id: int, actor: Actor) -> None:
+    """Delete a company; its history stays. Raises Company.DoesNotExist, and ProtectedError while it has deals."""
+    _delete(Company.objects.select_for_update().get(pk=company_id), actor=actor)
+
+
+def normal_email(text: Any) -> str:
+    """The address in lower case. Raises ValidationError for what is none."""
+    validate_email(text)
+    return str(text).lower()
+
+
+def normal_tax_id(text: str) -> str:
+    """Letters and digits only. What has the length of a CPF or CNPJ must be one; else ValidationError."""
+    compact = re.sub(r"[^0-9A-Za-z]", "", text).upper()
+    check = {11: cpf, 14: cnpj}.get(len(compact)) if compact.isdigit() else None
+    try:
+        return str(check.validate(compact)) if check else compact
+    except NumberError as error:
+        raise ValidationError(_("“%(number)s” is no valid CPF or CNPJ.") % {"number": text}) from error
+
+
+def normal_domain(text: str) -> str:
+    """`example.com` for any usual way of writing it, a page's address included. Raises ValidationError."""
+    domain = re.sub(r"\A(https?://)?(www\.)?", "", text.strip().lower()).partition("/")[0]
+    if domain:
+        DomainNameValidator()(domain)
+    return domain
+
+
+def _normal_phone(text: Any) -> str:
+    try:
+        return to_e164(str(text))
+    except ValueError as error:
+        raise ValidationError(_("“%(number)s” is no telephone number.") % {"number": text}) from error
+
+
+def _each(normal: Callable[[Any], str]) -> Callable[[Any], list[str]]:
+    """The rule for one item made a rule for lists, which keeps the order and drops repetitions."""
+
+    def normal_list(items: Any) -> list[str]:
+        if not isinstance(items, list | tuple):
+            raise ValidationError(_("A list is expected."))
+        return list(dict.fromkeys(map(normal, items)))
+
+    return normal_list
+
+
+_NORMAL: dict[str, Callable[[Any], Any]] = {
+    "emails": _each(normal_email),
+    "phones": _each(_normal_phone),
+    "tax_id": normal_tax_id,
+    "domain": normal_domain,
+}
+
+
+@dataclass(slots=True)
+class _Edit(RowEdit[Party], Generic[Party]):
+    def _normal(self, name: str, value: Any) -> Any:
+        if name not in _NORMAL:
+            return value
+        if value is None:
+            raise ValidationError(_("This field cannot be null."))
+        return _NORMAL[name](value)
+
+
+@dataclass(slots=True)
+class _ContactEdit(_Edit[Contact]):
+    plain_fields: ClassVar[tuple[str, ...]] = ("name", "emails", "phones", "tax_id", "job_title")
+    related_fields: ClassVar[tuple[str, ...]] = ("company",)
+
+
+@dataclass(slots=True)
+class _CompanyEdit(_Edit[Company]):
+    plain_fields: ClassVar[tuple[str, ...]] = ("name", "domain", "tax_id")
+    related_fields: ClassVar[tuple[str, ...]] = ()
+
+
+def _create(edit: _Edit[Party], *, actor: Actor, fields: Mapping[str, Any]) -> Party:
+    if not fields.get("name"):
+        raise InvalidFields({"name": [_("This field is required.")]})
+    edit.take({"name": fields["name"]})
+    edit.row.save(force_insert=True)  # tags and external ids need its id
+    edit.take(fields)
+    _save(edit)
+    change_row(edit.row, actor=actor, at=edit.at, verb=Change.Verb.CREATED).save()
+    return edit.row
+
+
+def _update(edit: _Edit[Party], *, actor: Actor, fields: Mapping[str, Any]) -> Party:
+    edit.take(fields)
+    if edit.changes_anything:
+        _save(edit)
+        Change.objects.bulk_create(edit.history(actor=actor))
+    return edit.row
+
+
+def _save(edit: _Edit[Party]) -> None:
+    if "tax_id" in edit.columns:
+        _refuse_taken_tax_id(edit.row)
+    edit.row.save(update_fields=edit.columns | {"updated_at"})
+
+
+def _refuse_taken_tax_id(row: Contact | Company) -> None:
+    others = type(row).objects.exclude(pk=row.pk)
+    if row.tax_id and others.filter(tax_id=row.tax_id).exists():
+        raise InvalidFields({"tax_id": [_("Somebody else has this tax id already.")]})
+
+
+def _delete(row: Contact | Company, *, actor: Actor) -> None:
+    change_row(row, actor=actor, at=timezone.now(), verb=Change.Verb.DELETED).save()
+    row.delete()

@@ -1,0 +1,188 @@
+"""One deal, contact or company being changed: takes new values field by field and remembers what each was before."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, ClassVar, Generic, TypeVar
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils.translation import gettext as _
+
+from crm.actors import Actor
+from crm.custom_fields import clean_custom_fields
+from crm.models import Change, Company, Contact, CustomField, Deal, ExternalId, Tag
+from crm.models.labels import TAG_LENGTH
+from crm.refusals import InvalidFields
+
+Row = TypeVar("Row", Deal, Contact, Company)
+
+_SYSTEM_LENGTH, _EXTERNAL_ID_LENGTH = 60, 200
+
+
+@dataclass(slots=True)
+class RowEdit(Generic[Row]):
+    """A locked row with the values it is about to get.
+
+    `before` and `after` hold, per changed field, the values in the form of the history (see
+    `crm.signals.DealEvent`); `columns` the model fields to save.
+    """
+
+    plain_fields: ClassVar[tuple[str, ...]]
+    related_fields: ClassVar[tuple[str, ...]]
+
+    row: Row
+    at: datetime
+    before: dict[str, Any] = field(default_factory=dict)
+    after: dict[str, Any] = field(default_factory=dict)
+    columns: set[str] = field(default_factory=set)
+
+    def take(self, fields: Mapping[str, Any]) -> None:
+        """Give the row new values. A value equal to the present one changes nothing.
+
+        Related objects are model instances or None, `tags` a list of names, `custom_fields` and `external_ids`
+        mappings that are merged (None removes a key). Raises InvalidFields.
+        """
+        for name, value in fields.items():
+            if name in self.plain_fields:
+                self._set(name, self._typed(name, value))
+            elif name in self.related_fields:
+                self._set(name, value)
+            elif name == "custom_fields":
+                self._merge_custom_fields(value)
+            elif name == "external_ids":
+                self._merge_external_ids(value)
+            elif name == "tags" and not isinstance(self.row, Company):
+                self._set_tags(self.row, value)
+            else:
+                raise InvalidFields({name: [_("There is no such field.")]})
+        self._validate()
+
+    @property
+    def changes_anything(self) -> bool:
+        return bool(self.before or self.columns)
+
+    def history(self, *, actor: Actor) -> list[Change]:
+        """A row of history for each changed field, not yet saved."""
+        return [
+            change_row(self.row, actor=actor, at=self.at, field=name, before=before, after=self.after[name])
+            for name, before in self.before.items()
+        ]
+
+    def _set(self, name: str, value: Any) -> None:
+        present = getattr(self.row, name)
+        if present == value:
+            return
+        setattr(self.row, name, value)
+        self.columns.add(name)
+        self._remember(name, as_history(present), as_history(value))
+
+    def _remember(self, name: str, before: Any, after: Any) -> None:
+        self.before[name], self.after[name] = before, after
+
+    def _typed(self, name: str, value: Any) -> Any:
+        """The value as the model keeps it, so that "10" and Decimal("10.00") are the same. Raises InvalidFields."""
+        columns = {column.name: column for column in self.row._meta.fields}
+        try:
+            return columns[name].to_python(self._normal(name, value))
+        except ValidationError as error:
+            raise InvalidFields({name: error.messages}) from error
+
+    def _normal(self, _name: str, value: Any) -> Any:
+        """The one way of writing the value, where there are several. Raises ValidationError."""
+        return value
+
+    def _merge_custom_fields(self, values: Mapping[str, Any]) -> None:
+        present = self.row.custom_fields
+        entity = CustomField.Entity(str(self.row._meta.model_name))
+        try:
+            cleaned = clean_custom_fields(entity, values)
+        except ValidationError as error:
+            raise InvalidFields({"custom_fields": error.messages}) from error
+        for key, value in cleaned.items():
+            if present.get(key) != value:
+                self._remember(f"custom_fields.{key}", present.get(key), value)
+                self.columns.add("custom_fields")
+        merged = {**present, **cleaned}
+        self.row.custom_fields = {key: value for key, value in merged.items() if value is not None}
+
+    def _merge_external_ids(self, values: Mapping[str, str | None]) -> None:
+        rows = self.row.external_id_rows
+        present = dict(rows.values_list("system", "value"))
+        for system, value in values.items():
+            _check_external_id(system, value)
+            if present.get(system) == value:
+                continue
+            self._remember(f"external_ids.{system}", present.get(system), value)
+            if value is None:
+                rows.filter(system=system).delete()
+            else:
+                rows.update_or_create(system=system, defaults={"value": value})
+
+    def _set_tags(self, row: Deal | Contact, names: Sequence[str]) -> None:
+        present = sorted(row.tags.values_list("name", flat=True))
+        tags = [tag_named(name) for name in names]
+        wanted = sorted({tag.name for tag in tags})
+        if wanted != present:
+            row.tags.set(tags)
+            self._remember("tags", present, wanted)
+
+    def _validate(self) -> None:
+        unchanged = {column.name for column in self.row._meta.fields} - self.columns
+        try:
+            self.row.clean_fields(exclude=unchanged)
+        except ValidationError as error:
+            raise InvalidFields(error.message_dict) from error
+
+
+def _check_external_id(system: str, value: str | None) -> None:
+    if not _is_short_text(system, _SYSTEM_LENGTH):
+        raise InvalidFields({"external_ids": [_("A system's name has 1 to %d characters.") % _SYSTEM_LENGTH]})
+    if value is not None and not _is_short_text(value, _EXTERNAL_ID_LENGTH):
+        message = _("An external id is text of 1 to %d characters.") % _EXTERNAL_ID_LENGTH
+        raise InvalidFields({"external_ids": [message]})
+
+
+def _is_short_text(value: object, longest: int) -> bool:
+    return isinstance(value, str) and 1 <= len(value) <= longest and "\0" not in value
+
+
+def tag_named(name: str) -> Tag:
+    """The tag of that name, whatever its case; made where there is none. Raises InvalidFields."""
+    name = name.strip()
+    if not _is_short_text(name, TAG_LENGTH):
+        raise InvalidFields({"tags": [_("A tag has 1 to %(most)d characters.") % {"most": TAG_LENGTH}]})
+    existing = Tag.objects.filter(name__iexact=name).first()
+    return existing or Tag.objects.get_or_create(name=name)[0]
+
+
+def change_row(row: Deal | Contact | Company, *, actor: Actor, at: datetime, **fields: Any) -> Change:
+    """One row of a row's history, not yet saved; `fields` are those of Change."""
+    return Change(
+        entity=Change.Entity(str(row._meta.model_name)),
+        object_id=row.pk,
+        actor_kind=actor.kind,
+        actor_id=actor.id,
+        actor_name=actor.name,
+        chain=actor.chain,
+        at=at,
+        **fields,
+    )
+
+
+def as_history(value: Any) -> Any:
+    """A field's value as the history and the payloads show it."""
+    if isinstance(value, models.Model):
+        return {"id": value.pk, "name": str(value)}
+    if isinstance(value, Decimal):
+        return f"{value:.2f}"
+    if isinstance(value, date):
+        return value.isoformat()
+    return value
+
+
+def external_ids(row: Deal | Contact | Company) -> dict[str, str]:
+    """`{system: id}` of a deal, contact or company; uses prefetched rows where there are any."""
+    rows: list[ExternalId] = sorted(row.external_id_rows.all(), key=lambda row: row.system)
+    return {row.system: row.value for row in rows}
