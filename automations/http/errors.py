@@ -51,7 +51,7 @@ EXPLANATIONS = {
 
 TOO_LARGE = 100  # CURLE_TOO_LARGE, for which pycurl has no name
 CURL_ERRORS = {
-    pycurl.E_ABORTED_BY_CALLBACK: ErrorCode.CONNECTION_CLOSED,  # the only callback that aborts: see HttpDoor
+    pycurl.E_ABORTED_BY_CALLBACK: ErrorCode.CONNECTION_CLOSED,  # the only one that aborts: Transfer._on_connected
     pycurl.E_BAD_CONTENT_ENCODING: ErrorCode.BAD_RESPONSE,
     pycurl.E_BAD_FUNCTION_ARGUMENT: ErrorCode.SENDER_FAILED,
     pycurl.E_COULDNT_CONNECT: ErrorCode.CONNECT_FAILED,
