@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.staticfiles.finders import get_finders
-from django.core.management import BaseCommand, CommandError, call_command
+from django.core.management import BaseCommand, CommandError, call_command, get_commands
 from django.db import connections
 
 from config.demo.accounts import LOGINS, demo_is_loaded
@@ -41,7 +41,7 @@ class Command(BaseCommand):
 
     def prepare(self) -> None:
         call_command("migrate", interactive=False, verbosity=0)
-        if not get_user_model().objects.exists():
+        if "load_demo" in get_commands() and not get_user_model().objects.exists():
             call_command("load_demo")
         collect_static_files()
 
