@@ -25,6 +25,11 @@ def number(value: int | Decimal) -> str:
     return format_decimal(value, locale=locale())
 
 
+def amount(value: Decimal) -> str:
+    """`1,500.50` without a currency, for an input."""
+    return format_decimal(value, format="#,##0.00", locale=locale())
+
+
 def money(value: Decimal, currency: str) -> str:
     """`R$ 1.500` or `R$ 1.500,50`: cents are shown where there are any."""
     return _money(value, currency, get_language() or "en")
@@ -34,8 +39,8 @@ def money(value: Decimal, currency: str) -> str:
 def _money(value: Decimal, currency: str, language: str) -> str:
     pattern = _locale(language).currency_formats["standard"]
     digits = (0, 0) if value == value.to_integral_value() else (2, 2)
-    return pattern.apply(
-        value, _locale(language), currency=currency, currency_digits=False, force_frac=digits
+    return str(
+        pattern.apply(value, _locale(language), currency=currency, currency_digits=False, force_frac=digits)
     )
 
 
@@ -68,6 +73,13 @@ def day_label(then: datetime, *, now: datetime) -> str:
     return near.get(days) or format_timedelta(
         timedelta(days=days), granularity="day", threshold=1000, add_direction=True, locale=locale()
     )
+
+
+def duration(seconds: int) -> str:
+    """`1:05` or `1:01:05`, as telephones show it."""
+    hours, rest = divmod(seconds, 3600)
+    minutes, left = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
 
 
 def initials(name: str) -> str:

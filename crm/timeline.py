@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
+
+from django.dispatch import Signal
 
 
 class Tone(StrEnum):
@@ -43,3 +46,8 @@ class StageBadge:
     text: str
     url: str
     tone: Tone = Tone.NEUTRAL
+
+
+def answers_to(question: Signal, sender: type, **about: Any) -> list[Any]:
+    """What the receivers of one of the CRM's questions (see `crm.signals`) answer."""
+    return [answer for _receiver, answer in question.send(sender, **about)]

@@ -70,23 +70,23 @@ def nav_link(
     return {"url": url, "icon": icon, "label": label, "current": under and not (but and path.startswith(but))}
 
 
+@register.simple_tag
+def control(bound: BoundField, hint: str = "") -> SafeString:
+    """The input of a field, tied to the error and the hint that stand beside it."""
+    parts = {"error": bound.errors, "hint": hint or bound.help_text}
+    described = " ".join(f"{bound.id_for_label}-{name}" for name, there in parts.items() if there)
+    attrs: dict[str, str | bool] = {"aria-describedby": described} if described else {}
+    if bound.errors:
+        attrs["aria-invalid"] = "true"
+    return bound.as_widget(attrs=attrs)
+
+
 @register.inclusion_tag("_parts/field.html")
 def field(bound: BoundField, hint: str = "") -> dict[str, Any]:
     """A form row: label, control, hint, and the errors beside the field they belong to."""
-    described = " ".join(
-        part
-        for part, there in (
-            (f"{bound.id_for_label}-error", bound.errors),
-            (f"{bound.id_for_label}-hint", hint or bound.help_text),
-        )
-        if there
-    )
-    attrs = {"aria-describedby": described} if described else {}
-    if bound.errors:
-        attrs["aria-invalid"] = "true"
     return {
         "field": bound,
-        "control": bound.as_widget(attrs=attrs),
+        "control": control(bound, hint),
         "hint": hint or bound.help_text,
         "is_check": getattr(bound.field.widget, "input_type", "") == "checkbox",
     }

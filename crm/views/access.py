@@ -32,4 +32,4 @@ def admin_required(view: _View) -> _View:
             raise PermissionDenied
         return view(request, *args, **kwargs)
 
-    return cast(_View, login_required(checked))
+    return cast("_View", login_required(checked))

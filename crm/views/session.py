@@ -43,7 +43,8 @@ def set_language(request: HttpRequest) -> HttpResponse:
             samesite="Lax",
             secure=request.is_secure(),
         )
-        User.objects.filter(pk=request.user.pk).update(language=language)
+        if request.user.is_authenticated:
+            User.objects.filter(pk=request.user.pk).update(language=language)
     return response
 
 

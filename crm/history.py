@@ -1,0 +1,111 @@
+"""The story of a deal as a person reads it: its history, what was planned and done, calls, and what other parts add."""
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils.formats import date_format
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+
+from crm import formats
+from crm.models import Change, Deal
+from crm.signals import timeline_requested
+from crm.timeline import TimelineEntry, Tone, answers_to
+
+LONGEST = 200  # entries of each kind; older ones are in the history
+
+
+def deal_timeline(deal: Deal) -> list[TimelineEntry]:
+    """Everything that happened to a deal, newest first."""
+    entries = [*_changes(deal), *_activities(deal), *_calls(deal)]
+    for contributed in answers_to(timeline_requested, Deal, deal=deal):
+        entries += contributed
+    return sorted(entries, key=lambda entry: entry.at, reverse=True)
+
+
+def last_change_text(deal: Deal, *, now: datetime) -> str:
+    """Who touched the deal last and when, for the person whose change came too late."""
+    change = _changes_of(deal).first()
+    if change is None:
+        return _("This deal was changed in the meantime.")
+    said = {"who": change.actor_name, "when": formats.ago(change.at, now=now)}
+    if change.field == "stage":
+        stage = _shown(change, change.after)
+        return _("%(who)s moved this deal to “%(stage)s” %(when)s.") % {**said, "stage": stage}
+    return _("%(who)s changed this deal %(when)s.") % said
+
+
+def _changes_of(deal: Deal) -> QuerySet[Change]:
+    return Change.objects.filter(entity=Change.Entity.DEAL, object_id=deal.pk).order_by("-at", "-id")
+
+
+def _changes(deal: Deal) -> Iterator[TimelineEntry]:
+    for change in _changes_of(deal)[:LONGEST]:
+        icon, text, tone = _told(change)
+        yield TimelineEntry(at=change.at, icon=icon, text=text, detail=change.actor_name, tone=tone)
+
+
+def _told(change: Change) -> tuple[str, str, Tone]:
+    """Icon, text and tone of one change."""
+    if change.verb == Change.Verb.CREATED:
+        return "plus", _("Deal created"), Tone.NEUTRAL
+    if change.field == "status":
+        return {
+            Deal.Status.WON: ("won", _("Won"), Tone.OK),
+            Deal.Status.LOST: ("lost", _("Lost"), Tone.BAD),
+            Deal.Status.OPEN: ("reopen", _("Reopened"), Tone.NEUTRAL),
+        }[Deal.Status(str(change.after))]
+    between = f"{_shown(change, change.before)} → {_shown(change, change.after)}"
+    if change.field == "stage":
+        return "move", between, Tone.NEUTRAL
+    return _ICONS.get(change.field, "edit"), f"{_label(change.field)}: {between}", Tone.NEUTRAL
+
+
+_ICONS = {"tags": "tag", "owner": "user", "contact": "contacts", "company": "companies", "value": "edit"}
+
+
+def _label(name: str) -> str:
+    """What people call a field; added fields and other systems are called by their key."""
+    group, _dot, key = name.partition(".")
+    field = Deal._meta.get_field(group) if not key else None
+    return capfirst(str(getattr(field, "verbose_name", key)))
+
+
+def _shown(change: Change, value: Any) -> str:
+    """A value of the history as it is read."""
+    if value in (None, "", []):
+        return "—"
+    if isinstance(value, dict):
+        return str(value.get("name", value))
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if change.field == "value":
+        return formats.number(Decimal(value))
+    if change.field == "expected_close_on":
+        return date_format(date.fromisoformat(value), "SHORT_DATE_FORMAT")
+    return str(value)
+
+
+def _activities(deal: Deal) -> Iterator[TimelineEntry]:
+    """What was done. What is still planned stands above the timeline."""
+    for activity in deal.activities.filter(done_at__isnull=False)[:LONGEST]:
+        yield TimelineEntry(
+            at=activity.done_at or activity.created_at,
+            icon=activity.kind,
+            text=activity.subject or activity.body,
+            detail=activity.body if activity.subject else activity.created_by.get("name", ""),
+        )
+
+
+def _calls(deal: Deal) -> Iterator[TimelineEntry]:
+    for call in deal.calls.all()[:LONGEST]:
+        yield TimelineEntry(
+            at=call.started_at or call.created_at,
+            icon="call",
+            text=f"{call.get_direction_display()}: {call}",
+            detail=formats.duration(call.duration_seconds) if call.duration_seconds else call.status,
+            url=call.recording_url,
+        )

@@ -1,0 +1,101 @@
+// The board as it stands in the page: columns, the cards in them, and how a card gets its place.
+export const board = document.getElementById("board");
+export const columns = () => [...board.querySelectorAll(".col")];
+export const columnOf = (card) => card.closest(".col");
+export const stageName = (column) => column.querySelector("h2").textContent;
+export const cardsOf = (column) => [...column.querySelectorAll(".cards > .card:not(.lifted)")];
+export const cardOf = (dealId) => document.getElementById(`deal-${dealId}`);
+export const titleOf = (card) => card.querySelector(".card-title").textContent;
+
+// A sentence of the page's language with its {blanks} filled in.
+export const words = (name, blanks = {}) =>
+  board.dataset[`word${name}`].replace(/\{(\w+)\}/g, (_, blank) => blanks[blank]);
+
+export const whereabouts = (card) => {
+  const cards = cardsOf(columnOf(card));
+  return { title: titleOf(card), stage: stageName(columnOf(card)), position: cards.indexOf(card) + 1, count: cards.length };
+};
+
+// A spot remembers where a card was, well enough to put it back after its neighbours have moved.
+export const spotOf = (card) => ({ column: columnOf(card), next: card.nextElementSibling, previous: card.previousElementSibling });
+
+export function putBack(element, { column, next, previous }) {
+  const list = column.querySelector(".cards");
+  if (next?.parentNode === list) list.insertBefore(element, next);
+  else if (previous?.parentNode === list) previous.after(element);
+  else list.prepend(element);
+}
+
+export const isAt = (card, spot) => columnOf(card) === spot.column && card.nextElementSibling === spot.next;
+
+// Shows what the server answered: cards by their rank, what is gone, and the numbers of the columns.
+export function show({ cards = [], gone = [], columns: numbers, summary }, { arriving = false } = {}) {
+  for (const dealId of gone) cardOf(dealId)?.remove();
+  for (const card of cards) place(card, arriving);
+  for (const column of numbers) showNumbers(column);
+  for (const [name, text] of Object.entries(summary)) board.parentNode.querySelector(`[data-summary="${name}"]`).textContent = text;
+}
+
+function place({ id, stage, rank, html }, arriving) {
+  const old = cardOf(id);
+  const list = board.querySelector(`[data-stage-id="${stage}"] .cards`);
+  const fresh = parse(html);
+  const below = list && [...list.querySelectorAll(":scope > .card")].find((card) => card !== old && card.dataset.rank > rank);
+  const unread = list?.querySelector(":scope > .more");
+  if (!list || (!below && unread)) {
+    old?.remove(); // its place is further down than this board has read, or on another board
+    return;
+  }
+  const moved = old && columnOf(old) !== columnOf(list);
+  const focused = old?.contains(document.activeElement);
+  old?.remove();
+  list.insertBefore(fresh, below ?? null);
+  if (arriving && (moved || !old)) fresh.classList.add("arrived");
+  if (focused) focusCard(fresh);
+}
+
+function parse(html) {
+  const template = document.createElement("template");
+  template.innerHTML = html.trim();
+  return template.content.firstElementChild;
+}
+
+function showNumbers({ stage, count, sums, share }) {
+  const column = board.querySelector(`[data-stage-id="${stage}"]`);
+  column.querySelector("[data-count]").textContent = count;
+  column.querySelector("[data-sums]").textContent = sums;
+  column.querySelector("[data-share]").setAttribute("width", share);
+}
+
+// Replaces the cards of all columns, and leaves scrolling and focus where they were.
+export function showWhole({ cards, ...numbers }) {
+  const focused = document.activeElement.closest?.(".card")?.id;
+  for (const [stage, html] of Object.entries(cards)) {
+    const list = board.querySelector(`[data-stage-id="${stage}"] .cards`);
+    const { scrollTop } = list;
+    list.innerHTML = html;
+    list.scrollTop = scrollTop;
+    window.htmx.process(list);
+  }
+  show(numbers);
+  if (focused) focusCard(document.getElementById(focused));
+}
+
+// One card of a column can be reached with Tab; the arrow keys lead to the others.
+export function makeReachable(card) {
+  for (const other of columnOf(card).querySelectorAll('.card [tabindex="0"]')) other.tabIndex = -1;
+  for (const part of card.querySelectorAll(".card-title, .card-menu, .bolt")) part.tabIndex = 0;
+}
+
+export function focusCard(card) {
+  if (!card) return;
+  makeReachable(card);
+  card.querySelector(".card-title").focus({ preventScroll: true });
+  card.scrollIntoView({ block: "nearest", inline: "nearest" });
+}
+
+export function makeFirstCardsReachable() {
+  for (const column of columns()) {
+    if (!column.querySelector('.card [tabindex="0"]')) cardsOf(column).slice(0, 1).forEach(makeReachable);
+  }
+}

@@ -1,0 +1,55 @@
+// The deal page: moving it by its stages, and keeping up with what others do while a field is being edited.
+import { toast } from "../base/toast.js";
+import { follow } from "../live/live.js";
+
+const deal = document.getElementById("deal");
+const csrf = document.querySelector('meta[name="csrf-token"]').content;
+const REGIONS = ["deal-heading", "deal-verbs", "deal-stages", "deal-people", "deal-story"];
+
+async function moveTo(stage) {
+  const version = deal.querySelector(".steps").dataset.version;
+  const response = await fetch(`/deals/${deal.dataset.dealId}/move/`, {
+    method: "POST",
+    headers: { "X-CSRFToken": csrf },
+    body: new URLSearchParams({ stage, version }),
+  }).catch(() => null);
+  const answer = await response?.json().catch(() => null);
+  if (!response?.ok) toast(answer?.message ?? deal.dataset.wordFailed, { tone: "bad" });
+  await refresh();
+}
+
+// Fetches the page again and takes over what is not being edited.
+async function refresh() {
+  const response = await fetch(location.href).catch(() => null);
+  if (response?.status === 404) toast(deal.dataset.wordGone, { tone: "bad" });
+  if (!response?.ok) return;
+  const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+  for (const id of REGIONS) renew(document.getElementById(id), fresh.getElementById(id));
+  for (const field of deal.querySelectorAll("[data-field]")) {
+    if (!isBeingEdited(field)) renew(field, fresh.getElementById(field.id));
+  }
+}
+
+function renew(old, fresh) {
+  if (!old || !fresh || old.isEqualNode(fresh)) return;
+  old.replaceWith(fresh);
+  window.htmx.process(fresh);
+}
+
+const isBeingEdited = (field) => field.matches(":focus-within, .htmx-request, :has(.callout, .error)");
+
+document.addEventListener("click", (event) => {
+  const step = event.target.closest(".steps [data-to-stage]");
+  if (step) moveTo(step.dataset.toStage);
+});
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-stage-select]")) moveTo(event.target.value);
+});
+document.addEventListener("deal-changed", refresh);
+
+follow({
+  url: deal.dataset.liveUrl,
+  since: deal.dataset.renderedAt,
+  touched: ({ deals }) => { if (!deals.length || deals.includes(Number(deal.dataset.dealId))) refresh(); },
+  missed: refresh,
+});

@@ -1,0 +1,125 @@
+"""The board of a pipeline, and the pieces of it that a browser asks for later."""
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, render
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from crm.board import (
+    Totals,
+    board_columns,
+    board_summary,
+    column_page,
+    make_cards,
+    stage_totals,
+    touched_cards,
+)
+from crm.models import Deal, DealQuerySet, Pipeline, Stage
+from crm.views.access import PageRequest
+
+
+def shown_deals(request: PageRequest) -> DealQuerySet:
+    """The deals this person may see, narrowed to one owner by `?owner=`."""
+    deals = Deal.objects.visible_to(request.user)
+    owner = request.GET.get("owner", "")
+    return deals.filter(owner=int(owner)) if owner.isdecimal() else deals
+
+
+@login_required
+@require_safe
+def board(request: PageRequest, pipeline_id: int | None = None) -> HttpResponse:
+    """One pipeline's board; without a number, the first pipeline's."""
+    rendered_at = str(timezone.now().timestamp())  # before the reads, so that nothing falls between
+    pipelines = list(Pipeline.objects.filter(archived=False))
+    pipeline = next((each for each in pipelines if pipeline_id in (None, each.pk)), None)
+    if pipeline is None and pipeline_id is None:
+        return render(request, "crm/no_board.html")
+    if pipeline is None:
+        raise Http404
+    columns = board_columns(pipeline, shown_deals(request))
+    context = {
+        "pipeline": pipeline,
+        "pipelines": pipelines,
+        "columns": columns,
+        "folded": {int(stage) for stage in request.COOKIES.get("folded", "").split(".") if stage.isdecimal()},
+        "summary": board_summary(
+            [column.stage for column in columns], {column.stage.pk: column.totals for column in columns}
+        ),
+        "owner": request.GET.get("owner", ""),
+        "rendered_at": rendered_at,
+    }
+    return render(request, "crm/board.html", context)
+
+
+@login_required
+@require_safe
+def more_cards(request: PageRequest, stage_id: int) -> HttpResponse:
+    """The next cards of a column, below the rank `?after=`."""
+    stage = get_object_or_404(Stage, pk=stage_id)
+    rows, more = column_page(shown_deals(request), stage, after=request.GET.get("after", ""))
+    return render(
+        request, "crm/_cards.html", {"stage": stage, "cards": make_cards(rows, [stage]), "more": more}
+    )
+
+
+@login_required
+@require_safe
+def whole_columns(request: PageRequest, pipeline_id: int) -> HttpResponse:
+    """All columns again, for a board that was away: `?loaded=STAGE:COUNT` says how many cards it shows."""
+    pipeline = get_object_or_404(Pipeline, pk=pipeline_id)
+    pairs = [pair.partition(":") for pair in request.GET.getlist("loaded")]
+    loaded = {int(stage): int(count) for stage, _, count in pairs if stage.isdecimal() and count.isdecimal()}
+    cards = {
+        column.stage.pk: render_to_string(
+            "crm/_cards.html", {"stage": column.stage, "cards": column.cards, "more": column.more}, request
+        )
+        for column in board_columns(pipeline, shown_deals(request), loaded=loaded)
+    }
+    return JsonResponse({"cards": cards, **numbers(request, pipeline)})
+
+
+@login_required
+@require_safe
+def touched(request: PageRequest, pipeline_id: int) -> HttpResponse:
+    """How the deals `?deal=` stand on this board now."""
+    pipeline = get_object_or_404(Pipeline, pk=pipeline_id)
+    deal_ids = [int(deal_id) for deal_id in request.GET.getlist("deal") if deal_id.isdecimal()]
+    return JsonResponse(touched_answer(request, pipeline, deal_ids))
+
+
+def touched_answer(request: PageRequest, pipeline: Pipeline, deal_ids: list[int]) -> dict[str, object]:
+    """`{"cards": [{"id", "stage", "rank", "version", "html"}], "gone": [ids], "columns": […], "summary": {…}}`.
+
+    `gone` are the deals that are not on this board: closed, moved to another, deleted, or none of the asker's.
+    """
+    cards = touched_cards(shown_deals(request), deal_ids, pipeline)
+    return {
+        "cards": [
+            {
+                "id": card.deal.pk,
+                "stage": card.deal.stage_id,
+                "rank": card.deal.rank,
+                "version": card.deal.version,
+                "html": render_to_string("crm/_card.html", {"card": card}, request),
+            }
+            for card in cards
+        ],
+        "gone": sorted(set(deal_ids) - {card.deal.pk for card in cards}),
+        **numbers(request, pipeline),
+    }
+
+
+def numbers(request: PageRequest, pipeline: Pipeline) -> dict[str, object]:
+    """Count, sums and share of every column, and the headline, as they are shown."""
+    stages = list(pipeline.stages.all())
+    totals = stage_totals(pipeline, shown_deals(request))
+    return {
+        "columns": [
+            {"stage": stage.pk, "count": column.count, "sums": column.sums, "share": column.share}
+            for stage in stages
+            for column in [totals.get(stage.pk, Totals())]
+        ],
+        "summary": board_summary(stages, totals),
+    }

@@ -1,0 +1,167 @@
+"""The page of one deal: its stage, its fields, its story. Everything is written through `crm.deals`."""
+
+from collections.abc import Callable
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db import transaction
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django_htmx.http import trigger_client_event
+
+from crm.actors import Actor
+from crm.deals import DealError, StaleVersion, lose_deal, reopen_deal, update_deal, win_deal
+from crm.deals.verbs import add_note
+from crm.history import deal_timeline, last_change_text
+from crm.models import Deal, LostReason
+from crm.views.access import PageRequest
+from crm.views.deal_fields import FieldForm, all_field_forms, field_form
+
+_RELATED = ("pipeline", "stage", "owner", "contact", "company", "source", "lost_reason")
+
+
+class LoseForm(forms.Form):
+    lost_reason = forms.ModelChoiceField(
+        LostReason.objects.filter(archived=False), label=gettext_lazy("Why was it lost?"), required=False
+    )
+    note = forms.CharField(
+        label=gettext_lazy("Note"), required=False, widget=forms.Textarea(attrs={"rows": 3})
+    )
+
+
+class NoteForm(forms.Form):
+    body = forms.CharField(
+        label=gettext_lazy("Note"),
+        widget=forms.Textarea(attrs={"rows": 2, "placeholder": gettext_lazy("Write a note…")}),
+    )
+
+
+def visible_deal(request: PageRequest, deal_id: int) -> Deal:
+    """The deal, or 404 where there is none or it is none of this person's."""
+    deals = Deal.objects.visible_to(request.user).select_related(*_RELATED)
+    return get_object_or_404(deals, pk=deal_id)
+
+
+@login_required
+@require_safe
+def deal(request: PageRequest, deal_id: int) -> HttpResponse:
+    rendered_at = str(timezone.now().timestamp())
+    found = visible_deal(request, deal_id)
+    context = {
+        "deal": found,
+        "stages": list(found.pipeline.stages.all()),
+        "days": (timezone.now() - found.stage_entered_at).days,
+        "fields": all_field_forms(found),
+        "external_ids": found.external_id_rows.order_by("system"),
+        "planned": found.activities.filter(done_at=None).order_by("due_at").select_related("assignee"),
+        "timeline": deal_timeline(found),
+        "note_form": NoteForm(auto_id="note-%s"),
+        "lose_form": LoseForm(auto_id="lose-%s"),
+        "rendered_at": rendered_at,
+    }
+    return render(request, "crm/deal.html", context)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def edit_field(request: PageRequest, deal_id: int, name: str) -> HttpResponse:
+    """One field's row; on POST it is saved. 422 with what is wrong, 409 with who was faster and what it says now."""
+    found = visible_deal(request, deal_id)
+    try:
+        form = field_form(found, name, request.POST or None)
+    except KeyError as error:
+        raise Http404 from error
+    if request.method == "GET":
+        return _row(request, form)
+    if form.is_stale:
+        return _conflict(request, form)
+    if not form.is_valid():
+        return _row(request, form, status=422)
+    try:
+        _save(request, form)
+    except StaleVersion:
+        return _conflict(request, field_form(visible_deal(request, deal_id), name, request.POST))
+    except DealError as error:
+        form.add_error("value", str(error))
+        return _row(request, form, status=422)
+    saved = _row(request, field_form(visible_deal(request, deal_id), name), saved=True)
+    return trigger_client_event(saved, "deal-changed")
+
+
+@transaction.atomic
+def _save(request: PageRequest, form: FieldForm) -> None:
+    update_deal(
+        deal_id=form.deal.pk,
+        actor=Actor.user(request.user),
+        fields=form.for_the_door(),
+        version=form.deal.version,
+    )
+
+
+def _row(request: PageRequest, form: FieldForm, *, status: int = 200, saved: bool = False) -> HttpResponse:
+    return render(request, "crm/_deal_field.html", {"form": form, "saved": saved}, status=status)
+
+
+def _conflict(request: PageRequest, form: FieldForm) -> HttpResponse:
+    who = last_change_text(form.deal, now=timezone.now())
+    return render(request, "crm/_deal_field.html", {"form": form, "conflict": who}, status=409)
+
+
+@login_required
+@require_POST
+def win(request: PageRequest, deal_id: int) -> HttpResponse:
+    found = visible_deal(request, deal_id)
+    return _closed(request, found, lambda: win_deal(deal_id=found.pk, actor=Actor.user(request.user)))
+
+
+@login_required
+@require_POST
+def lose(request: PageRequest, deal_id: int) -> HttpResponse:
+    found = visible_deal(request, deal_id)
+    form = LoseForm(request.POST)
+    reason, note = (
+        (form.cleaned_data[name] for name in ("lost_reason", "note")) if form.is_valid() else (None, "")
+    )
+    actor = Actor.user(request.user)
+    return _closed(
+        request, found, lambda: lose_deal(deal_id=found.pk, actor=actor, lost_reason=reason, note=note)
+    )
+
+
+@login_required
+@require_POST
+def reopen(request: PageRequest, deal_id: int) -> HttpResponse:
+    found = visible_deal(request, deal_id)
+    return _closed(request, found, lambda: reopen_deal(deal_id=found.pk, actor=Actor.user(request.user)))
+
+
+def _closed(request: PageRequest, found: Deal, verb: Callable[[], Deal]) -> HttpResponse:
+    """Do it, say what the deal is now or why not, and go back to its page."""
+    try:
+        status = verb().get_status_display()
+    except DealError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, _("“%(deal)s”: %(status)s") % {"deal": found, "status": status})
+    return redirect(found)
+
+
+@login_required
+@require_POST
+def write_note(request: PageRequest, deal_id: int) -> HttpResponse:
+    """Keep a note; the answer is the empty composer, or the composer with what is wrong (422)."""
+    found = visible_deal(request, deal_id)
+    form = NoteForm(request.POST, auto_id="note-%s")
+    if not form.is_valid():
+        return render(request, "crm/_note_form.html", {"deal": found, "note_form": form}, status=422)
+    with transaction.atomic():
+        add_note(deal=found, body=form.cleaned_data["body"], actor=Actor.user(request.user))
+    composer = render(
+        request, "crm/_note_form.html", {"deal": found, "note_form": NoteForm(auto_id="note-%s")}
+    )
+    return trigger_client_event(composer, "deal-changed")

@@ -1,0 +1,64 @@
+"""Form fields and inputs that the pages share; amounts are read the way people write them in their language."""
+
+import re
+from decimal import Decimal
+from typing import Any
+
+from babel.numbers import NumberFormatError, parse_decimal
+from django import forms
+from django.core.exceptions import ValidationError
+from django.urls import reverse_lazy
+from django.utils.translation import gettext as _
+
+from crm import formats
+
+
+class MoneyField(forms.DecimalField):
+    """An amount such as `1,500.50`, in Portuguese `1.500,50`, with or without a currency sign.
+
+    We do not guess what `1500.50` means where a dot groups thousands: a wrong guess is off by a factor of 100.
+    """
+
+    widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(min_value=0, max_digits=14, decimal_places=2, **options)
+
+    def to_python(self, value: Any) -> Decimal | None:  # type: ignore[override]  # the stubs take it for an IntegerField
+        text = re.sub(r"[^\d.,-]", "", str(value or ""))
+        if not text:
+            return super().to_python(value)
+        try:
+            return parse_decimal(text, locale=formats.locale(), strict=True)
+        except NumberFormatError as error:
+            message = _("Write an amount such as %(example)s.") % {
+                "example": formats.amount(Decimal("1500.5"))
+            }
+            raise ValidationError(message, code="invalid") from error
+
+    def prepare_value(self, value: Any) -> Any:
+        return formats.amount(value) if isinstance(value, Decimal) else value
+
+
+class DayField(forms.DateField):
+    """A day, picked from the browser's calendar."""
+
+    widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(input_formats=["%Y-%m-%d"], **options)
+
+
+class CompanyInput(forms.TextInput):
+    """A text input that offers the companies we know."""
+
+    def __init__(self) -> None:
+        offer = {
+            "list": "company-names",
+            "autocomplete": "off",
+            "hx-get": reverse_lazy("company-names"),
+            "hx-trigger": "input changed delay:200ms",
+            "hx-target": "#company-names",
+            "hx-include": "this",
+        }
+        super().__init__(attrs=offer)
