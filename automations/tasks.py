@@ -12,7 +12,7 @@ from automations.wake import queue_drain
 def drain() -> None:
     """Send for one shift and hand over to a fresh task; nothing where a drain is at work already.
 
-    SIGTERM ends the shift early, with nothing half done.
+    SIGTERM ends the shift early, with nothing half done, and then this process, as it would have without us.
     """
     stop = Event()
     before = signal.signal(signal.SIGTERM, lambda *_frame: stop.set())
@@ -20,5 +20,7 @@ def drain() -> None:
         worked = run_shift(worker=settings.WORKER_NAME, stop=stop)
     finally:
         signal.signal(signal.SIGTERM, before)
-    if worked and not stop.is_set():
+    if stop.is_set():
+        signal.raise_signal(signal.SIGTERM)
+    if worked:
         queue_drain()

@@ -6,6 +6,7 @@ process we saw in it is still there, and whether the drain's heartbeat is fresh.
 whole cluster is killed and started again; what it had in hand is free at once, because dead holders lose their leases.
 """
 
+import contextlib
 import logging
 import os
 import signal
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import TypeVar
 
@@ -71,7 +72,7 @@ class Watch:
             [sys.executable, "manage.py", "qcluster"],
             cwd=settings.BASE_DIR,
             env={**os.environ, "WORKER_NAME": self._name},
-            preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509  # no threads here
+            preexec_fn=die_with_parent(signal.SIGKILL),  # noqa: PLW1509  # no threads here
         )
         self._started_at = timezone.now()
         self._members: set[psutil.Process] = set()
@@ -113,20 +114,15 @@ class Watch:
         processes = self._members | self._present()
         self._cluster.kill()
         self._cluster.wait()
-        for process in processes:
-            _send(process, signal.SIGKILL)
+        _kill_all(processes)
         psutil.wait_procs(processes, timeout=5)
 
     def _finish(self) -> None:
         """Let each process end what it is doing, the drain its exchanges; kill what takes too long."""
-        processes = (
-            [psutil.Process(self._cluster.pid), *self._present()] if self._cluster.poll() is None else []
-        )
-        for process in processes:
-            _send(process, signal.SIGTERM)
+        processes = self._present()
+        self._cluster.terminate()
         _gone, alive = psutil.wait_procs(processes, timeout=LET_IT_FINISH)
-        for process in alive:
-            _send(process, signal.SIGKILL)
+        _kill_all(alive)
         self._cluster.wait()
 
 
@@ -136,11 +132,10 @@ def _queue_sweeps() -> None:
             async_task(sweep)
 
 
-def _send(process: psutil.Process, number: signal.Signals) -> None:
-    try:
-        process.send_signal(number)
-    except psutil.NoSuchProcess:
-        logger.debug("Process %s ended by itself.", process.pid)
+def _kill_all(processes: Iterable[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def _try_database(ask: Callable[[], Answer]) -> Answer | None:
