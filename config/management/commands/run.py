@@ -16,6 +16,7 @@ from django.db import connections
 from config.demo.accounts import LOGINS, demo_is_loaded
 from config.lifetime import die_with_parent
 from config.manager import supervise
+from config.static import StaticFilesConfig
 
 
 class Command(BaseCommand):
@@ -73,7 +74,8 @@ def collect_static_files() -> None:
     """Gathers, hashes and compresses the static files, when one of them is newer than the last time."""
     manifest = settings.STATIC_ROOT / "staticfiles.json"
     collected_at = manifest.stat().st_mtime if manifest.exists() else 0
-    files = (Path(storage.path(name)) for finder in get_finders() for name, storage in finder.list([]))
+    ignored = StaticFilesConfig.ignore_patterns
+    files = (Path(storage.path(name)) for finder in get_finders() for name, storage in finder.list(ignored))
     if any(file.stat().st_mtime > collected_at for file in files):
         call_command("collectstatic", interactive=False, verbosity=0)
 
