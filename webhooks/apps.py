@@ -1,6 +1,14 @@
+"""The inbound application. Loading it connects what it adds to a deal's timeline."""
+
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
 class WebhooksConfig(AppConfig):
     name = "webhooks"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        signals, receivers = import_module("crm.signals"), import_module("webhooks.receivers")
+        signals.timeline_requested.connect(receivers.timeline_of)

@@ -14,9 +14,8 @@ from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
-from stdnum.br import cnpj, cpf
-from stdnum.exceptions import ValidationError as NumberError
 
+from crm.contacts import normal_domain, normal_tax_id
 from crm.models import Activity, Call, Deal, Subscription
 from crm.phones import to_e164
 
@@ -160,18 +159,17 @@ class Phone(Text):
 
 
 class TaxId(Text):
-    """A CPF or a CNPJ, with or without its punctuation."""
+    """A CPF or a CNPJ, with or without its punctuation, or another country's number."""
 
-    default_error_messages = {"tax_id": _("Neither a CPF nor a CNPJ.")}
+    default_error_messages = {"tax_id": _("Not a tax id.")}
 
     def to_internal_value(self, data: Any) -> str:
-        text = super().to_internal_value(data)
-        for kind in (cpf, cnpj):
-            try:
-                return str(kind.validate(text))
-            except NumberError:
-                continue
-        return self.fail("tax_id")
+        return normal_tax_id(super().to_internal_value(data)) or self.fail("tax_id")
+
+
+class Domain(Text):
+    def to_internal_value(self, data: Any) -> str:
+        return normal_domain(super().to_internal_value(data))
 
 
 class CustomFields(serializers.Field[dict[str, Any], Any, Any, Any]):
@@ -233,7 +231,7 @@ class ExternalReferencePart(serializers.Serializer[Any]):
 class MatchPart(Part):
     deal_id = WholeNumber(min_value=1, max_value=LARGEST_ID)
     external_id = ExternalReferencePart()
-    tax_id = TaxId()
+    tax_id = TaxId(max_length=20)
     email = Email(max_length=254)
     phone = Phone(max_length=40)
 
@@ -267,8 +265,8 @@ class ContactPart(Part):
 
 class CompanyPart(Part):
     name = Text(max_length=160)
-    tax_id = TaxId()
-    domain = Text(validators=[RegexValidator(r"\A[A-Za-z0-9.-]{1,253}\Z")])
+    tax_id = TaxId(max_length=20)
+    domain = Domain(max_length=253)
 
 
 class ActivityPart(Part):

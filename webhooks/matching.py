@@ -56,7 +56,7 @@ def identity_of(document: Document, *, system: str) -> Identity:
         tax_ids=_present(match.get("tax_id"), company.get("tax_id")),
         emails=_present(match.get("email"), *contact.get("emails", [])),
         phones=_present(match.get("phone"), _caller(document), *contact.get("phones", [])),
-        domain=company.get("domain", "").lower(),
+        domain=company.get("domain", ""),
         company_name=company.get("name", ""),
     )
 

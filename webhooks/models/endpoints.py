@@ -11,8 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from crm.encryption import EncryptedField
-
-LARGEST_BODY = 5 * 1024 * 1024
+from webhooks.bodies import LARGEST_BODY
 
 
 def new_key() -> str:

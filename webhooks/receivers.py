@@ -1,0 +1,34 @@
+"""What the inbound side adds to the CRM's pages."""
+
+from typing import Any
+
+from crm.models import Deal
+from crm.timeline import TimelineEntry, Tone
+from webhooks.models import InboundRequest
+
+LONGEST = 200  # entries; older ones are in the log
+
+_TONES = {
+    InboundRequest.State.RECEIVED: Tone.WARN,
+    InboundRequest.State.APPLIED: Tone.OK,
+    InboundRequest.State.REJECTED: Tone.BAD,
+    InboundRequest.State.FAILED: Tone.BAD,
+}
+
+
+def timeline_of(deal: Deal, **_signal: Any) -> list[TimelineEntry]:
+    """The requests that were applied to the deal, or ignored because of it."""
+    requests = InboundRequest.objects.filter(deal=deal).select_related("endpoint").newest_first()
+    return [_entry(request) for request in requests[:LONGEST]]
+
+
+def _entry(request: InboundRequest) -> TimelineEntry:
+    state = InboundRequest.State(request.state)
+    return TimelineEntry(
+        at=request.received_at,
+        icon="inbound",
+        text=f"{request.endpoint.name}: {state.label}",
+        detail=request.get_reason_display(),
+        url=request.get_absolute_url(),
+        tone=_TONES.get(state, Tone.NEUTRAL),
+    )

@@ -1,0 +1,16 @@
+"""What the queue calls. The tables hold the truth, so each may run twice, late or not at all."""
+
+from django.utils import timezone
+
+from webhooks import requests
+
+
+def apply_due() -> None:
+    """Finish what was stored and left lying: by a process that died, or for its next try."""
+    requests.apply_due(now=timezone.now())
+
+
+def apply_one(request_id: str) -> None:
+    """Apply a request that was accepted without waiting."""
+    if requests.claim(request_id=request_id, now=timezone.now()):
+        requests.apply_request(request_id=request_id, now=timezone.now())
