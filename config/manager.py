@@ -24,13 +24,14 @@ loglevel = warn
 pidfile = {pidfile}
 """
 
-# A process that fails is tried again for ever, a second later each time; SIGKILL follows SIGTERM after 15 s.
+# A process that fails is tried again for ever, a second later each time. One that is told to end has time for what is
+# in flight, which a destination's limit holds to 30 s.
 _PROCESS_SECTION = """\
 [program:{name}]
 command = {command}
 autorestart = true
 startretries = 1000000
-stopwaitsecs = 15
+stopwaitsecs = 40
 stopasgroup = true
 killasgroup = true
 redirect_stderr = true

@@ -3,8 +3,14 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from config import health
+
 urlpatterns = [
+    path("health/live", health.live),
+    path("health/ready", health.ready),
+    path("metrics", health.Metrics.as_view()),
     path("admin/", admin.site.urls),
+    path("api/", include("config.api")),
     path("", include("webhooks.urls")),
     path("", include("automations.urls")),
     path("", include("crm.urls")),
