@@ -7,10 +7,11 @@ from django.utils.translation import gettext as _
 
 from automations.models import Delivery
 from automations.wake import wake
+from crm.refusals import Refused
 
 
-class DeliveryError(Exception):
-    """Refused; nothing was changed. The message is for the person who asked."""
+class DeliveryError(Refused):
+    """What was asked does not fit the state the delivery is in."""
 
 
 @transaction.atomic

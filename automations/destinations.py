@@ -15,6 +15,7 @@ from automations.http.exchanges import HEADER_NAME, HEADER_VALUE, REFUSED_HEADER
 from automations.models import Delivery, Destination, Rule
 from automations.signing import generate_secret
 from automations.wake import wake
+from crm.refusals import InvalidFields
 from webhooks.addresses import AddressRefused, check_destination
 
 HEADER_BYTES = 4096
@@ -46,12 +47,8 @@ _CREDENTIALS = {
 }
 
 
-class DestinationError(Exception):
-    """Refused; nothing was changed. `errors` maps fields to messages fit for the person who asked."""
-
-    def __init__(self, errors: Mapping[str, list[str]]) -> None:
-        self.errors = {field: [str(message) for message in messages] for field, messages in errors.items()}
-        super().__init__(" ".join(message for messages in self.errors.values() for message in messages))
+class DestinationError(InvalidFields):
+    """What the destination would be makes no sense, or may not be called."""
 
 
 @transaction.atomic

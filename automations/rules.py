@@ -16,6 +16,7 @@ from automations.payloads import PREFETCHED, standard_document
 from automations.wake import drain_is_at_work
 from crm.actors import Actor, current_actor
 from crm.models import Deal, User
+from crm.refusals import InvalidFields
 
 EDITABLE = frozenset(
     {
@@ -34,12 +35,8 @@ EDITABLE = frozenset(
 )
 
 
-class RuleError(Exception):
-    """Refused; nothing was changed. `errors` maps fields to messages fit for the person who asked."""
-
-    def __init__(self, errors: Mapping[str, list[str]]) -> None:
-        self.errors = {field: [str(message) for message in messages] for field, messages in errors.items()}
-        super().__init__(" ".join(message for messages in self.errors.values() for message in messages))
+class RuleError(InvalidFields):
+    """What the rule would be makes no sense."""
 
 
 @dataclass(frozen=True, slots=True)

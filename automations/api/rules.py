@@ -1,0 +1,128 @@
+"""`rules/`: what is sent when, a look ahead, and why a rule would act or not."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from automations.models import Delivery, Destination, Rule
+from automations.rules import checks_of, create_rule, delete_rule, preview_rule, take, update_rule
+from crm.api.permissions import AdminOnly
+from crm.api.serializers import StrictModelSerializer, StrictSerializer, VisibleDealField
+from crm.api.viewsets import WritableResource
+
+STANDARD_PAYLOAD = {"mode": "standard"}
+
+
+class RuleSerializer(StrictModelSerializer[Rule]):
+    destination = serializers.PrimaryKeyRelatedField(queryset=Destination.objects.present())
+
+    class Meta:
+        model = Rule
+        fields: tuple[str, ...] = (
+            "id",
+            "name",
+            "enabled",
+            "event",
+            "pipeline",
+            "stage",
+            "from_stage",
+            "conditions",
+            "destination",
+            "payload",
+            "delay_seconds",
+            "position",
+        )
+
+    def to_representation(self, instance: Rule) -> dict[str, Any]:
+        shown = super().to_representation(instance)
+        return {**shown, "payload": shown["payload"] or STANDARD_PAYLOAD}
+
+    def create(self, validated_data: dict[str, Any]) -> Rule:
+        return create_rule(fields=validated_data, by=self.context["view"].user)
+
+    def update(self, instance: Rule, validated_data: dict[str, Any]) -> Rule:
+        return update_rule(rule_id=instance.pk, fields=validated_data)
+
+
+class RuleOfDealSerializer(RuleSerializer):
+    """A rule that need not exist, and the deal to try it with."""
+
+    name = serializers.CharField(default="-", max_length=120)
+    deal = VisibleDealField(write_only=True)
+
+    class Meta(RuleSerializer.Meta):
+        fields = (*RuleSerializer.Meta.fields, "deal")
+
+
+class CheckSerializer(serializers.Serializer[Any]):
+    check = serializers.CharField()
+    passed = serializers.BooleanField()
+
+
+class PreviewSerializer(serializers.Serializer[Any]):
+    matches = serializers.BooleanField()
+    checks = CheckSerializer(many=True)
+    payload = serializers.DictField()
+
+
+class DealSerializer(StrictSerializer):
+    deal = VisibleDealField()
+
+
+class SentSerializer(serializers.ModelSerializer[Delivery]):
+    class Meta:
+        model = Delivery
+        fields = ("id", "state", "created_at")
+
+
+class ExplanationSerializer(serializers.Serializer[Any]):
+    """What a rule makes of a deal as it is now, and what it has sent for it, newest first."""
+
+    matches = serializers.BooleanField()
+    checks = CheckSerializer(many=True)
+    deliveries = SentSerializer(many=True)
+
+
+class RuleViewSet(WritableResource[Rule]):
+    queryset = Rule.objects.present().select_related("destination")
+    serializer_class = RuleSerializer
+    permission_classes = [AdminOnly]
+    filterset_fields = ("enabled", "event", "pipeline", "stage", "destination")
+    search_fields = ("name",)
+    ordering = ("position",)
+    ordering_fields = ("id", "position", "name", "created_at")
+
+    def perform_destroy(self, instance: Rule) -> None:
+        delete_rule(rule_id=instance.pk)
+
+    @extend_schema(request=RuleOfDealSerializer, responses=PreviewSerializer)
+    @action(detail=False, methods=["post"])
+    def preview(self, request: Request) -> Response:
+        """What a rule, saved or not, would do with a deal. Nothing is written or sent."""
+        asked = RuleOfDealSerializer(data=request.data, context=self.get_serializer_context())
+        asked.is_valid(raise_exception=True)
+        fields = dict(asked.validated_data)
+        deal = fields.pop("deal")
+        rule = Rule()
+        take(rule, fields)
+        return Response(PreviewSerializer(preview_rule(rule=rule, deal=deal)).data)
+
+    @extend_schema(parameters=[OpenApiParameter("deal", int, required=True)], responses=ExplanationSerializer)
+    @action(detail=True, filterset_fields=())
+    def explain(self, request: Request, pk: str) -> Response:
+        asked = DealSerializer(
+            data={"deal": request.query_params.get("deal")}, context=self.get_serializer_context()
+        )
+        asked.is_valid(raise_exception=True)
+        rule, deal = self.get_object(), asked.validated_data["deal"]
+        checks = checks_of(rule, deal)
+        explanation = {
+            "matches": all(check.passed for check in checks),
+            "checks": checks,
+            "deliveries": rule.deliveries.filter(deal=deal).order_by("-id")[:20],
+        }
+        return Response(ExplanationSerializer(explanation).data)
