@@ -1,3 +1,3 @@
-"""What every test may rely on: no network but this machine's own."""
+"""What every test may ask for."""
 
 pytest_plugins = ["tests.receivers"]
