@@ -4,9 +4,8 @@ One drain works per worker. It listens for commits, so that a request leaves mil
 and knows when the next retry is due. Nothing it holds in memory matters: the table knows what is left to do.
 """
 
-import logging
 import time
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from threading import Event
@@ -25,12 +24,9 @@ from automations.outcomes import Outcome, judge, record
 from automations.requests import build_request, masked_headers
 from automations.wake import DELIVERIES_CHANNEL, SLOT_LOCKS
 
-logger = logging.getLogger(__name__)
-
 MAX_IN_FLIGHT = 256
-SHIFT = timedelta(
-    seconds=50
-)  # then a fresh drain takes over; with an exchange of 30 s still below the task's limit
+HAND_OVER = timedelta(seconds=1)  # before the end of a shift the next drain is sent for
+SHIFT = timedelta(seconds=50)  # with an exchange of 30 s on top still below the task's time limit
 ROUND = 2.0  # seconds between looks at dead leases, and between heartbeats
 RECORD_WITHIN = 0.02  # seconds that outcomes wait for company before they are written in one transaction
 RECORD_AT_MOST = 100
@@ -160,21 +156,33 @@ def next_due(*, after: datetime) -> datetime | None:
     return rows.order_by("due_at").values_list("due_at", flat=True).first()
 
 
-def run_shift(*, worker: str, stop: Event, shift: timedelta = SHIFT) -> bool:
-    """Work one shift for `worker`; False, at once, where another drain does so already.
+def run_shift(
+    *,
+    worker: str,
+    stop: Event,
+    shift: timedelta = SHIFT,
+    patience: timedelta = timedelta(0),
+    hand_over: Callable[[], None] = lambda: None,
+) -> bool:
+    """Work one shift for `worker`; False where another drain does so and does not end within `patience`.
 
-    Returns after `shift`, or soon after `stop` is set, when what was in flight has been recorded.
+    Calls `hand_over` shortly before the end, to send for the next drain, which takes over with patience and without a
+    gap. Returns after `shift`, or soon after `stop` is set, when what was in flight has been recorded.
     """
     with _listening() as listener:
         slot, holder = crc32(worker.encode()) >> 1, new_holder()
-        if not _take(listener, SLOT_LOCKS, slot):
+        if not _take(listener, SLOT_LOCKS, slot, patience=patience):
             return False
         _take(listener, HOLDER_LOCKS, holder)
         with HttpDoor(
             allowed_networks=settings.ALLOWED_PRIVATE_NETWORKS, max_in_flight=MAX_IN_FLIGHT
         ) as door:
             drain = Drain(worker=worker, listener=listener, door=door, holder=holder, stop=stop)
-            drain.work(until=timezone.now() + shift)
+            end = timezone.now() + shift
+            drain.work(until=end - HAND_OVER)
+            if not stop.is_set():
+                hand_over()
+            drain.work(until=end)
             # The next drain may begin while this one waits for its last answers.
             listener.execute("SELECT pg_advisory_unlock(%s, %s)", [SLOT_LOCKS, slot])
             drain.finish()
@@ -192,6 +200,16 @@ def _listening() -> Iterator[psycopg.Connection]:
         yield listener
 
 
-def _take(listener: psycopg.Connection, lock_class: int, key: int) -> bool:
-    row = listener.execute("SELECT pg_try_advisory_lock(%s, %s)", [lock_class, key]).fetchone()
-    return bool(row and row[0])
+def _take(
+    listener: psycopg.Connection, lock_class: int, key: int, *, patience: timedelta = timedelta(0)
+) -> bool:
+    """Take an advisory lock for as long as the connection lives; False where it is not free within `patience`."""
+    if not patience:
+        row = listener.execute("SELECT pg_try_advisory_lock(%s, %s)", [lock_class, key]).fetchone()
+        return bool(row and row[0])
+    listener.execute("SELECT set_config('lock_timeout', %s, false)", [f"{patience.total_seconds():.3f}s"])
+    try:
+        listener.execute("SELECT pg_advisory_lock(%s, %s)", [lock_class, key])
+    except psycopg.errors.LockNotAvailable:
+        return False
+    return True

@@ -1,26 +1,36 @@
 """What django-q2 runs. Tasks take ids, may run twice and hold no logic."""
 
 import signal
+from datetime import timedelta
 from threading import Event
 
 from django.conf import settings
+from django_q.tasks import async_task
 
 from automations.drain import run_shift
-from automations.wake import queue_drain
+
+HAND_OVER_WITHIN = 5  # seconds that the next drain waits for the one before
 
 
-def drain() -> None:
-    """Send for one shift and hand over to a fresh task; nothing where a drain is at work already.
+def drain(patience: int = 0) -> None:
+    """Send for one shift; nothing where a drain is at work and does not end within `patience` seconds.
 
     SIGTERM ends the shift early, with nothing half done, and then this process, as it would have without us.
     """
     stop = Event()
     before = signal.signal(signal.SIGTERM, lambda *_frame: stop.set())
     try:
-        worked = run_shift(worker=settings.WORKER_NAME, stop=stop)
+        run_shift(
+            worker=settings.WORKER_NAME,
+            stop=stop,
+            patience=timedelta(seconds=patience),
+            hand_over=_send_for_the_next,
+        )
     finally:
         signal.signal(signal.SIGTERM, before)
     if stop.is_set():
         signal.raise_signal(signal.SIGTERM)
-    if worked:
-        queue_drain()
+
+
+def _send_for_the_next() -> None:
+    async_task("automations.tasks.drain", HAND_OVER_WITHIN)

@@ -34,6 +34,8 @@ class Worker:
     def __init__(self, environment: dict[str, str]) -> None:
         command = [sys.executable, "manage.py", "worker"]
         self.process = subprocess.Popen(command, cwd=PROJECT, env=environment, start_new_session=True)
+
+    def wait_until_ready(self) -> None:
         eventually(lambda: len(self.members()) >= 7 and drain_beats(), seconds=RECOVERY)
 
     def members(self) -> list[psutil.Process]:
@@ -70,6 +72,7 @@ def start_worker(transactional_db: None) -> Iterator[Callable[[], Worker]]:
 
     def start() -> Worker:
         started.append(Worker(environment))
+        started[-1].wait_until_ready()
         return started[-1]
 
     yield start
