@@ -25,6 +25,7 @@ VERSION = config.VERSION
 DEBUG = env.flag("DEBUG")
 HOST = env.text("HOST", default="127.0.0.1")
 PORT = env.integer("PORT", default=8000)
+DEMO_ERP_PORT = env.integer("DEMO_ERP_PORT", default=PORT + 1)
 PUBLIC_URL = env.text("PUBLIC_URL", default=f"http://localhost:{PORT}").rstrip("/")
 SILENT_MODE = env.flag("SILENT_MODE")
 ALLOWED_PRIVATE_NETWORKS = env.networks("ALLOWED_PRIVATE_NETWORKS")
