@@ -39,9 +39,9 @@ lock: .venv/bin/python
 
 # Brings the catalogues up to date with the texts in the code and the templates.
 messages: install
-	$(PY) -m babel.messages.frontend extract --quiet --mapping pyproject.toml --add-location file --sort-by-file \
+	$(PY) -m babel.messages.frontend --quiet extract --mapping pyproject.toml --add-location file --sort-by-file \
 		-k gettext_lazy -k gettext_noop -k ngettext_lazy:1,2 -k pgettext_lazy:1c,2 --output .data/django.pot .
-	$(PY) -m babel.messages.frontend update --quiet --input-file .data/django.pot --output-dir config/locale \
+	$(PY) -m babel.messages.frontend --quiet update --input-file .data/django.pot --output-dir config/locale \
 		--domain django --ignore-obsolete --no-fuzzy-matching
 
 .venv/bin/python:
