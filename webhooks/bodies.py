@@ -1,14 +1,14 @@
 """Keeps bodies that are too big or too slow away from Django, which reads a body to its end before any view runs."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 LARGEST_BODY = 5 * 1024 * 1024  # no endpoint takes more
 SLOWEST_SECONDS = 20.0
 
-type_of_scope = MutableMapping[str, Any]
-type_of_message = MutableMapping[str, Any]
+type_of_scope = dict[str, Any]
+type_of_message = Mapping[str, Any]
 type_of_receive = Callable[[], Awaitable[type_of_message]]
 type_of_send = Callable[[type_of_message], Awaitable[None]]
 type_of_app = Callable[[type_of_scope, type_of_receive, type_of_send], Awaitable[None]]

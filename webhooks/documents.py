@@ -58,14 +58,17 @@ def _flat(errors: Any, path: str) -> Iterator[tuple[str, ErrorDetail]]:
     """DRF's nested errors as (path, error); an error of the whole object has the object's path."""
     if isinstance(errors, Mapping):
         for key, value in errors.items():
-            inside = path if key == "non_field_errors" else f"{path}.{key}" if path else str(key)
-            yield from _flat(value, inside)
-    elif isinstance(errors, list):
-        for position, value in enumerate(errors):
-            if isinstance(value, ErrorDetail):
-                yield path, value
-            else:
-                yield from _flat(value, f"{path}[{position}]")
+            yield from _flat(value, _inside(path, key))
+    else:
+        yield from ((path, error) for error in errors)
+
+
+def _inside(path: str, key: str | int) -> str:
+    if key == "non_field_errors":
+        return path
+    if isinstance(key, int):
+        return f"{path}[{key}]"
+    return f"{path}.{key}" if path else key
 
 
 def _without_nulls(value: Mapping[str, Any]) -> Document:

@@ -6,21 +6,22 @@ from django.db import transaction
 
 from crm.actors import Actor, acting_as
 from webhooks.applying import NothingToDo, apply_document
-from webhooks.documents import InvalidDocument, read_document
+from webhooks.documents import InvalidDocument
 from webhooks.models import InboundEndpoint, InboundRequest
+from webhooks.requests import document_of
 
 State = InboundRequest.State
 
 
-def preview(*, endpoint: InboundEndpoint, payload: Any) -> dict[str, Any]:
-    """`{"status", "reason", "deal", "changes", "errors"}` as if `payload` had come in.
+def preview(*, endpoint: InboundEndpoint, body: bytes) -> dict[str, Any]:
+    """`{"status", "reason", "deal", "changes", "errors"}` as if `body` had come in.
 
     It is applied for real in a transaction that is then taken back, with all that our signals' receivers wrote;
     what they meant to do on commit is dropped with it. `deal` is None for one that would be made.
     """
     actor = Actor.inbound(endpoint_id=endpoint.pk, name=endpoint.name)
     try:
-        document = read_document(payload)
+        document = document_of(body)
         with transaction.atomic(), acting_as(actor):
             applied = apply_document(document, endpoint=endpoint, actor=actor)
             transaction.set_rollback(True)

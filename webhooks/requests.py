@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from django_q.tasks import async_task
 
 from crm.actors import Actor, acting_as
+from crm.refusals import Refused
 from webhooks.applying import NothingToDo, apply_document
 from webhooks.documents import Document, InvalidDocument, Problem, problem, read_document
 from webhooks.models import InboundEndpoint, InboundRequest
@@ -37,8 +38,10 @@ _REPLAYABLE = (
 )
 
 
-class NotReplayable(Exception):
+class NotReplayable(Refused):
     """The request was applied, or another one with the same content was, or there is nothing to apply."""
+
+    code = "not_replayable"
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,20 +71,17 @@ def _check_values(value: Any) -> None:
     """Walk through level by level, without recursion, down to the deepest allowed."""
     level = [value]
     for _depth in range(DEEPEST + 1):
-        level = [child for item in level for child in _children(item)]
-        if not level:
+        if any(isinstance(item, str) and _UNSTORABLE.search(item) for item in level):
+            raise Malformed(_("A text holds a character that cannot be stored (U+0000 or half of a pair)."))
+        containers = [item for item in level if isinstance(item, dict | list)]
+        if not containers:
             return
+        level = [child for container in containers for child in _children(container)]
     raise Malformed(_too_deep())
 
 
-def _children(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return [*value.keys(), *value.values()]
-    if isinstance(value, list):
-        return value
-    if isinstance(value, str) and _UNSTORABLE.search(value):
-        raise Malformed(_("A text holds a character that cannot be stored (U+0000 or half of a pair)."))
-    return []
+def _children(container: dict[str, Any] | list[Any]) -> list[Any]:
+    return [*container.keys(), *container.values()] if isinstance(container, dict) else container
 
 
 def _too_deep() -> str:

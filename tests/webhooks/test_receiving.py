@@ -172,7 +172,6 @@ def test_a_compressed_body_is_415(sender: Sender, deal: Deal, nothing_changes: N
 @pytest.mark.parametrize(
     "body",
     [
-        b"",
         b" ",
         b"{",
         b'{"a":1,}',
@@ -228,7 +227,7 @@ def test_a_signed_request_is_applied(signing_sender: Sender, deal: Deal) -> None
 
 def test_one_good_signature_among_others_is_enough(signing_sender: Sender, deal: Deal) -> None:
     signatures = f"v1a,AAAA v1,AAAA {_signature(to_won(deal), 'msg_1')}"
-    response = signing_sender.post_signed(to_won(deal), webhook_signature=signatures)
+    response = signing_sender.post_signed(to_won(deal), changed={"webhook-signature": signatures})
     assert response.json()["status"] == "applied"
 
 
@@ -276,7 +275,7 @@ def test_clocks_that_differ_by_more_are_refused(
 def test_a_request_that_was_tampered_with_is_401(
     signing_sender: Sender, deal: Deal, nothing_changes: NothingChanges, changed: dict[str, str]
 ) -> None:
-    assert signing_sender.post_signed(to_won(deal), **changed).status_code == 401
+    assert signing_sender.post_signed(to_won(deal), changed=changed).status_code == 401
     nothing_changes()
 
 
@@ -285,7 +284,9 @@ def test_a_timestamp_is_digits_only(
     signing_sender: Sender, deal: Deal, nothing_changes: NothingChanges, write: str
 ) -> None:
     timestamp = write.format(int(datetime.now(UTC).timestamp()))
-    assert signing_sender.post_signed(to_won(deal), webhook_timestamp=timestamp).status_code == 401
+    assert (
+        signing_sender.post_signed(to_won(deal), changed={"webhook-timestamp": timestamp}).status_code == 401
+    )
     nothing_changes()
 
 
@@ -294,7 +295,9 @@ def test_a_loosely_written_signature_is_401(
     signing_sender: Sender, deal: Deal, nothing_changes: NothingChanges, ending: str
 ) -> None:
     signature = _signature(to_won(deal), "msg_1") + ending
-    assert signing_sender.post_signed(to_won(deal), webhook_signature=signature).status_code == 401
+    assert (
+        signing_sender.post_signed(to_won(deal), changed={"webhook-signature": signature}).status_code == 401
+    )
     nothing_changes()
 
 

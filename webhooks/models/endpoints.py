@@ -87,6 +87,7 @@ class InboundEndpoint(models.Model):
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = EndpointQuerySet.as_manager()
+    new_secret: str | None = None  # a secret just made, for the one answer that shows it; never saved
 
     class Meta:
         ordering: ClassVar = ["name", "id"]

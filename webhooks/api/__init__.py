@@ -1,0 +1,1 @@
+"""The inbound side's resources of the REST API."""

@@ -1,0 +1,169 @@
+"""`inbound_endpoints/`: where other systems post to. A secret is shown once, when it is made."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from crm.api.permissions import AdminOnly
+from crm.api.serializers import StrictModelSerializer, StrictSerializer
+from crm.api.viewsets import WritableResource
+from crm.models import Pipeline, Source, Stage, User
+from webhooks.endpoints import (
+    create_endpoint,
+    delete_endpoint,
+    rotate_secret,
+    rotate_url,
+    update_endpoint,
+)
+from webhooks.models import InboundEndpoint, InboundRequest
+from webhooks.preview import preview
+
+DAY = 86_400
+
+
+class DefaultsSerializer(StrictSerializer):
+    """What stands in where a document that makes a deal does not say."""
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """Made here because serializers have an attribute called `source`."""
+        return {
+            name: serializers.PrimaryKeyRelatedField(
+                source=f"default_{name}", queryset=rows, allow_null=True, required=False
+            )
+            for name, rows in (
+                ("pipeline", Pipeline.objects.all()),
+                ("stage", Stage.objects.all()),
+                ("owner", User.objects.filter(is_active=True)),
+                ("source", Source.objects.all()),
+            )
+        }
+
+
+@extend_schema_field(
+    {
+        "type": "object",
+        "required": ["scheme"],
+        "properties": {
+            "scheme": {"enum": ["none", "token", "standard_webhooks"]},
+            "in": {"enum": ["header", "query"], "description": "of a token; header where left out"},
+            "name": {"type": "string", "description": "of the token's header or parameter"},
+            "secret": {"type": "string", "writeOnly": True, "description": "where left out, one is made"},
+        },
+    }
+)
+class VerificationField(serializers.DictField):
+    """`{"scheme", …}`; a secret in it can be written and never read again."""
+
+
+class EndpointSerializer(StrictModelSerializer[InboundEndpoint]):
+    verification = VerificationField(required=False)
+    secret = serializers.CharField(source="new_secret", read_only=True, allow_null=True)
+    defaults = DefaultsSerializer(source="*", required=False)
+    allowed_networks = serializers.ListField(child=serializers.CharField(max_length=43), required=False)
+
+    class Meta:
+        model = InboundEndpoint
+        fields = (
+            "id",
+            "name",
+            "enabled",
+            "url",
+            "preset",
+            "verification",
+            "secret",
+            "mapping",
+            "dedupe",
+            "defaults",
+            "response_mode",
+            "allowed_networks",
+            "rate_limit_per_minute",
+            "max_body_bytes",
+            "created_at",
+        )
+        read_only_fields = ("url", "created_at")
+
+    def create(self, validated_data: dict[str, Any]) -> InboundEndpoint:
+        return create_endpoint(fields=validated_data, created_by=self.context["view"].user)
+
+    def update(self, instance: InboundEndpoint, validated_data: dict[str, Any]) -> InboundEndpoint:
+        return update_endpoint(endpoint_id=instance.pk, fields=validated_data)
+
+
+class SecretRotationSerializer(StrictSerializer):
+    overlap_seconds = serializers.IntegerField(
+        default=DAY, help_text="how long the former secret is honoured too; at most 7 days"
+    )
+
+
+class TrialSerializer(StrictSerializer):
+    payload = serializers.JSONField(help_text="the body as JSON, or its text as a string")
+    content_type = serializers.ChoiceField(["application/json"], default="application/json")
+
+
+class TrialResultSerializer(serializers.Serializer[Any]):
+    """What the request would come to; `deal` is null for one that would be made."""
+
+    status = serializers.ChoiceField(InboundRequest.State.choices)
+    reason = serializers.CharField()
+    deal = serializers.IntegerField(allow_null=True)
+    changes = serializers.DictField(child=serializers.ListField(child=serializers.JSONField()))
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """`errors` is added here because serializers have an attribute of that name."""
+        return {**super().get_fields(), "errors": ProblemSerializer(many=True)}
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    path = serializers.CharField(allow_blank=True)
+    message = serializers.CharField()
+
+
+class EndpointViewSet(WritableResource[InboundEndpoint]):
+    queryset = InboundEndpoint.objects.present().select_related(
+        "default_pipeline", "default_stage", "default_owner", "default_source"
+    )
+    serializer_class = EndpointSerializer
+    permission_classes = [AdminOnly]
+    filterset_fields = ("enabled",)
+    search_fields = ("name",)
+    ordering_fields = ("id", "name", "created_at")
+
+    def perform_destroy(self, instance: InboundEndpoint) -> None:
+        delete_endpoint(endpoint_id=instance.pk)
+
+    @extend_schema(request=None, responses=EndpointSerializer)
+    @action(detail=True, methods=["post"])
+    def rotate_url(self, request: Request, pk: str) -> Response:
+        """Give it another address; the former one answers 404 from now on."""
+        return self._answer(rotate_url(endpoint_id=self.get_object().pk))
+
+    @extend_schema(request=SecretRotationSerializer, responses=EndpointSerializer)
+    @action(detail=True, methods=["post"])
+    def rotate_secret(self, request: Request, pk: str) -> Response:
+        asked = SecretRotationSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        overlap = timedelta(seconds=asked.validated_data["overlap_seconds"])
+        return self._answer(
+            rotate_secret(endpoint_id=self.get_object().pk, overlap=overlap, now=timezone.now())
+        )
+
+    @extend_schema(request=TrialSerializer, responses=TrialResultSerializer)
+    @action(detail=True, methods=["post"])
+    def preview(self, request: Request, pk: str) -> Response:
+        """What a request with this body would do, writing nothing."""
+        asked = TrialSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        payload = asked.validated_data["payload"]
+        body = payload if isinstance(payload, str) else json.dumps(payload)
+        return Response(preview(endpoint=self.get_object(), body=body.encode(errors="surrogatepass")))
+
+    def _answer(self, endpoint: InboundEndpoint) -> Response:
+        return Response(self.get_serializer(endpoint).data)

@@ -1,0 +1,147 @@
+"""The one door for writes to endpoints, whether they come from a page or through the API."""
+
+import ipaddress
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from crm.models import User
+from crm.refusals import InvalidFields
+from webhooks.models import InboundEndpoint
+from webhooks.models.endpoints import new_key
+from webhooks.verification import InvalidVerification, check_secret, clean_verification, new_secret
+
+LONGEST_OVERLAP = timedelta(days=7)
+_FIELDS = {
+    "name",
+    "enabled",
+    "preset",
+    "mapping",
+    "dedupe",
+    "default_pipeline",
+    "default_stage",
+    "default_owner",
+    "default_source",
+    "response_mode",
+    "allowed_networks",
+    "rate_limit_per_minute",
+    "max_body_bytes",
+}
+
+
+def create_endpoint(*, fields: Mapping[str, Any], created_by: User | None) -> InboundEndpoint:
+    """Make an endpoint; `new_secret` of the returned one is the secret, to be shown this once.
+
+    `fields`: those of the model, and verification with its secret ({"scheme", …, "secret"?}); where the secret is
+    left out one is made. Raises InvalidFields.
+    """
+    endpoint = InboundEndpoint(created_by=created_by)
+    verification = fields.get("verification") or dict(endpoint.verification)
+    _take_verification(endpoint, verification)
+    return _save(endpoint, fields)
+
+
+@transaction.atomic
+def update_endpoint(*, endpoint_id: int, fields: Mapping[str, Any]) -> InboundEndpoint:
+    """Change any part, with the fields of `create_endpoint`. Another scheme gets another secret, shown as there.
+
+    Raises InboundEndpoint.DoesNotExist, InvalidFields.
+    """
+    endpoint = _locked(endpoint_id)
+    if verification := fields.get("verification"):
+        _take_verification(endpoint, verification)
+    return _save(endpoint, fields)
+
+
+@transaction.atomic
+def rotate_url(*, endpoint_id: int) -> InboundEndpoint:
+    """Give the endpoint another URL; the former one is unknown from now on."""
+    endpoint = _locked(endpoint_id)
+    endpoint.key = new_key()
+    endpoint.save(update_fields=["key"])
+    return endpoint
+
+
+@transaction.atomic
+def rotate_secret(*, endpoint_id: int, overlap: timedelta, now: datetime) -> InboundEndpoint:
+    """Make a new secret, shown as in `create_endpoint`; the former one is honoured too for `overlap`.
+
+    Raises InvalidFields for a scheme that has no secret.
+    """
+    if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
+        raise InvalidFields({"overlap_seconds": [_("From 0 seconds to 7 days.")]})
+    endpoint = _locked(endpoint_id)
+    secret = new_secret(endpoint.verification["scheme"])
+    if not secret:
+        raise InvalidFields({"verification": [_("This scheme has no secret.")]})
+    endpoint.previous_secret, endpoint.previous_secret_until = endpoint.secret, now + overlap
+    endpoint.secret = endpoint.new_secret = secret
+    endpoint.save(update_fields=["secret", "previous_secret", "previous_secret_until"])
+    return endpoint
+
+
+@transaction.atomic
+def delete_endpoint(*, endpoint_id: int) -> None:
+    """Take the endpoint away: its URL is unknown from now on, its secrets are gone, its requests stay."""
+    endpoint = _locked(endpoint_id)
+    endpoint.deleted_at, endpoint.enabled = timezone.now(), False
+    endpoint.secret = endpoint.previous_secret = None
+    endpoint.save(update_fields=["deleted_at", "enabled", "secret", "previous_secret"])
+
+
+def _locked(endpoint_id: int) -> InboundEndpoint:
+    return InboundEndpoint.objects.present().select_for_update(no_key=True).get(pk=endpoint_id)
+
+
+def _take_verification(endpoint: InboundEndpoint, verification: Mapping[str, Any]) -> None:
+    """Set scheme, options and secret. The same scheme without a secret keeps the one that is there."""
+    former = endpoint.verification.get("scheme")
+    options = {name: value for name, value in verification.items() if name != "secret"}
+    given = verification.get("secret")
+    try:
+        endpoint.verification = clean_verification(options)
+        scheme = endpoint.verification["scheme"]
+        if given is not None:
+            check_secret(scheme, given)
+    except InvalidVerification as error:
+        raise InvalidFields({"verification": [str(error)]}) from error
+    if given is None and scheme == former and endpoint.secret is not None:
+        return
+    endpoint.secret = endpoint.new_secret = new_secret(scheme) if given is None else given
+    endpoint.previous_secret = endpoint.previous_secret_until = None
+
+
+def _save(endpoint: InboundEndpoint, fields: Mapping[str, Any]) -> InboundEndpoint:
+    for name in _FIELDS & fields.keys():
+        setattr(endpoint, name, fields[name])
+    endpoint.allowed_networks = _networks(endpoint.allowed_networks)
+    _check_defaults(endpoint)
+    try:
+        endpoint.full_clean()
+    except ValidationError as error:
+        raise InvalidFields(error.message_dict) from error
+    endpoint.save()
+    return endpoint
+
+
+def _networks(texts: list[str]) -> list[str]:
+    """Each in its usual form: "10.0.0.7/8" is 10.0.0.0/8, an address alone a network of one."""
+    try:
+        return [str(ipaddress.ip_network(text.strip(), strict=False)) for text in texts]
+    except ValueError as error:
+        raise InvalidFields({"allowed_networks": [_("“%s” is no network.") % error.args[0]]}) from error
+
+
+def _check_defaults(endpoint: InboundEndpoint) -> None:
+    stage, pipeline = endpoint.default_stage, endpoint.default_pipeline
+    if stage and pipeline and stage.pipeline_id != pipeline.pk:
+        raise InvalidFields({"defaults": [_("This stage belongs to another pipeline.")]})
+    for name in ("mapping", "dedupe"):
+        # Neither is carried out yet, and what is kept must not be ignored.
+        if getattr(endpoint, name) is not None:
+            raise InvalidFields({name: [_("This cannot be set yet.")]})
