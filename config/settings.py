@@ -284,6 +284,8 @@ SPECTACULAR_SETTINGS = {
         "SubscriptionStatus": "crm.models.Subscription.Status",
         "ActivityKind": "crm.models.Activity.Kind",
         "CustomFieldType": "crm.models.CustomField.Type",
+        "DeliveryState": "automations.models.Delivery.State",
+        "InboundRequestState": "webhooks.models.InboundRequest.State",
         "ErrorType": ["validation_error", "client_error", "server_error"],
     },
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -1,0 +1,137 @@
+"""`activities/`, `calls/` and `subscriptions/`: what hangs on a deal is seen by whoever sees the deal."""
+
+from typing import Any, ClassVar, TypeVar
+
+from django.db import transaction
+from django.db.models import Model, Q, QuerySet
+from django_filters import rest_framework as filters
+from rest_framework.serializers import BaseSerializer
+
+from crm.announcements import announce_deals
+from crm.api.serializers import StrictModelSerializer, VisibleDealField
+from crm.api.viewsets import WritableResource
+from crm.models import Activity, Call, Deal, Subscription
+
+_Row = TypeVar("_Row", bound=Model)
+
+
+class _OfADeal(WritableResource[_Row]):
+    """Rows of deals the caller sees, and rows of no deal; open boards are told of each change to a deal."""
+
+    def get_queryset(self) -> QuerySet[_Row]:
+        visible = Deal.objects.visible_to(self.user).order_by().values("pk")
+        return super().get_queryset().filter(Q(deal=None) | Q(deal__in=visible))
+
+    @transaction.atomic
+    def perform_create(self, serializer: BaseSerializer[Any]) -> None:
+        self._announce(serializer.save())
+
+    @transaction.atomic
+    def perform_update(self, serializer: BaseSerializer[Any]) -> None:
+        self._announce(serializer.save())
+
+    @transaction.atomic
+    def perform_destroy(self, instance: _Row) -> None:
+        self._announce(instance)
+        instance.delete()
+
+    def _announce(self, row: Any) -> None:
+        deal: Deal | None = row.deal
+        if deal:
+            announce_deals(pipelines=[deal.pipeline_id], stages=[], deals=[deal.pk], actor=self.actor)
+
+
+class ActivitySerializer(StrictModelSerializer[Activity]):
+    deal = VisibleDealField()
+
+    class Meta:
+        model = Activity
+        fields = ("id", "deal", "kind", "subject", "body", "due_at", "done_at", "assignee")
+
+    def create(self, validated_data: dict[str, Any]) -> Activity:
+        return super().create({**validated_data, "created_by": self.context["view"].actor.as_json()})
+
+
+class ActivityFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter ships no types
+    done = filters.BooleanFilter(field_name="done_at", lookup_expr="isnull", exclude=True)
+    due_before = filters.IsoDateTimeFilter(field_name="due_at", lookup_expr="lt")
+
+    class Meta:
+        model = Activity
+        fields: ClassVar = ["deal", "kind", "assignee"]
+
+
+class ActivityViewSet(_OfADeal[Activity]):
+    queryset = Activity.objects.select_related("deal")
+    serializer_class = ActivitySerializer
+    filterset_class = ActivityFilter
+    search_fields = ("subject", "body")
+    ordering = ("-created_at",)
+    ordering_fields = ("id", "due_at", "done_at", "created_at")
+
+
+class CallSerializer(StrictModelSerializer[Call]):
+    deal = VisibleDealField(required=False, allow_null=True)
+
+    class Meta:
+        model = Call
+        fields = (
+            "id",
+            "deal",
+            "contact",
+            "direction",
+            "from_number",
+            "to_number",
+            "started_at",
+            "duration_seconds",
+            "status",
+            "recording_url",
+            "recording_file",
+            "external_id",
+            "agent",
+        )
+        read_only_fields = ("recording_file",)
+
+
+class CallViewSet(_OfADeal[Call]):
+    queryset = Call.objects.select_related("deal")
+    serializer_class = CallSerializer
+    filterset_fields = ("deal", "contact", "direction", "agent", "external_id")
+    search_fields = ("from_number", "to_number", "external_id")
+    ordering = ("-id",)
+    ordering_fields = ("id", "started_at", "duration_seconds")
+
+
+class SubscriptionSerializer(StrictModelSerializer[Subscription]):
+    deal = VisibleDealField(required=False, allow_null=True)
+
+    class Meta:
+        model = Subscription
+        fields = (
+            "id",
+            "deal",
+            "company",
+            "plan",
+            "status",
+            "amount",
+            "currency",
+            "renews_on",
+            "external_id",
+        )
+
+
+class SubscriptionFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter ships no types
+    renews_before = filters.DateFilter(field_name="renews_on", lookup_expr="lt")
+
+    class Meta:
+        model = Subscription
+        fields: ClassVar = ["deal", "company", "status", "external_id"]
+
+
+class SubscriptionViewSet(_OfADeal[Subscription]):
+    queryset = Subscription.objects.select_related("deal")
+    serializer_class = SubscriptionSerializer
+    filterset_class = SubscriptionFilter
+    search_fields = ("plan", "external_id")
+    ordering = ("renews_on",)
+    ordering_fields = ("id", "renews_on", "amount", "created_at")

@@ -1,0 +1,109 @@
+"""`contacts/` and `companies/`. Everybody sees them; every write goes through `crm.contacts`."""
+
+from typing import Any, ClassVar
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+from django_filters import rest_framework as filters
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+
+from crm import contacts
+from crm.api.serializers import CustomFieldValues, ExternalIds, StrictModelSerializer, TagNames
+from crm.api.viewsets import WritableResource
+from crm.models import Company, Contact
+from crm.phones import to_e164
+
+
+class ContactSerializer(StrictModelSerializer[Contact]):
+    # The door brings them into one form and refuses what has none, so they come as any text here.
+    emails = serializers.ListField(child=serializers.CharField(), required=False)
+    phones = serializers.ListField(child=serializers.CharField(), required=False)
+    tax_id = serializers.CharField(required=False, allow_blank=True)
+    tags = TagNames(required=False)
+    custom_fields = CustomFieldValues(required=False)
+    external_ids = ExternalIds(required=False)
+
+    class Meta:
+        model = Contact
+        fields = (
+            "id",
+            "name",
+            "emails",
+            "phones",
+            "tax_id",
+            "company",
+            "job_title",
+            "tags",
+            "custom_fields",
+            "external_ids",
+        )
+
+    def create(self, validated_data: dict[str, Any]) -> Contact:
+        return contacts.create_contact(actor=self.context["view"].actor, fields=validated_data)
+
+    def update(self, instance: Contact, validated_data: dict[str, Any]) -> Contact:
+        actor = self.context["view"].actor
+        return contacts.update_contact(contact_id=instance.pk, actor=actor, fields=validated_data)
+
+
+class ContactFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter ships no types
+    email = filters.CharFilter(method="by_email", label="email")
+    phone = filters.CharFilter(method="by_phone", label="phone")
+
+    class Meta:
+        model = Contact
+        fields: ClassVar = ["company"]
+
+    def by_email(self, rows: QuerySet[Contact], _name: str, text: str) -> QuerySet[Contact]:
+        return rows.filter(emails__contains=[text.lower()])
+
+    def by_phone(self, rows: QuerySet[Contact], name: str, text: str) -> QuerySet[Contact]:
+        try:
+            return rows.filter(phones__contains=[to_e164(text)])
+        except ValueError as error:
+            raise ValidationError(
+                {name: [_("“%(number)s” is no telephone number.") % {"number": text}]}
+            ) from error
+
+
+class ContactViewSet(WritableResource[Contact]):
+    queryset = Contact.objects.prefetch_related("tags", "external_id_rows")
+    serializer_class = ContactSerializer
+    filterset_class = ContactFilter
+    search_fields = ("name", "emails", "phones", "company__name")
+    ordering = ("name",)
+    ordering_fields = ("id", "name", "created_at", "updated_at")
+
+    def perform_destroy(self, instance: Contact) -> None:
+        contacts.delete_contact(contact_id=instance.pk, actor=self.actor)
+
+
+class CompanySerializer(StrictModelSerializer[Company]):
+    domain = serializers.CharField(required=False, allow_blank=True)
+    tax_id = serializers.CharField(required=False, allow_blank=True)
+    custom_fields = CustomFieldValues(required=False)
+    external_ids = ExternalIds(required=False)
+
+    class Meta:
+        model = Company
+        fields = ("id", "name", "domain", "tax_id", "custom_fields", "external_ids")
+
+    def create(self, validated_data: dict[str, Any]) -> Company:
+        return contacts.create_company(actor=self.context["view"].actor, fields=validated_data)
+
+    def update(self, instance: Company, validated_data: dict[str, Any]) -> Company:
+        actor = self.context["view"].actor
+        return contacts.update_company(company_id=instance.pk, actor=actor, fields=validated_data)
+
+
+class CompanyViewSet(WritableResource[Company]):
+    queryset = Company.objects.prefetch_related("external_id_rows")
+    serializer_class = CompanySerializer
+    filterset_fields = ("domain", "tax_id")
+    search_fields = ("name", "domain", "tax_id")
+    ordering = ("name",)
+    ordering_fields = ("id", "name", "created_at", "updated_at")
+
+    def perform_destroy(self, instance: Company) -> None:
+        contacts.delete_company(company_id=instance.pk, actor=self.actor)
