@@ -1,0 +1,178 @@
+"""Django's admin: a look at every table, for administrators. Deals are written through the door here too."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin
+from django.db.models import Model, URLField
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from crm.models import (
+    Activity,
+    ApiToken,
+    Call,
+    Change,
+    Company,
+    Contact,
+    CustomField,
+    Deal,
+    LostReason,
+    Pipeline,
+    Source,
+    Stage,
+    Subscription,
+    Tag,
+    Team,
+    User,
+)
+from crm.refusals import Refused
+
+if TYPE_CHECKING:  # generic for the type checker only
+    _ModelAdmin = admin.ModelAdmin[Any]
+    _TabularInline = admin.TabularInline[Stage, Pipeline]
+    _UserAdmin = UserAdmin[User]
+else:
+    _ModelAdmin, _TabularInline, _UserAdmin = admin.ModelAdmin, admin.TabularInline, UserAdmin
+
+
+class _ReadOnly(_ModelAdmin):
+    """Rows that are evidence."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # Django's signature
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # as above
+        return False
+
+
+@admin.register(Deal)
+class DealAdmin(_ModelAdmin):
+    """A refused write is a message on the page it came from."""
+
+    list_display = ("title", "pipeline", "stage", "status", "value", "currency", "owner")
+    list_filter = ("status", "pipeline", "stage", "owner")
+    search_fields = ("title", "contact__name", "company__name")
+    autocomplete_fields = ("contact", "company", "owner")
+    list_select_related = ("pipeline", "stage", "owner")
+    exclude = ("tags",)  # the form would set them behind the door's back
+    readonly_fields = ("pipeline", "version", "stage_entered_at", "closed_at", "created_at", "updated_at")
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except Refused as refused:
+            return self._told(request, refused)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        try:
+            return super().changelist_view(request, extra_context)
+        except Refused as refused:
+            return self._told(request, refused)
+
+    def _told(self, request: HttpRequest, refused: Refused) -> HttpResponse:
+        messages.error(request, str(refused))
+        return redirect(request.get_full_path())
+
+
+class StageInline(_TabularInline):
+    model = Stage
+    extra = 0
+
+
+@admin.register(Pipeline)
+class PipelineAdmin(_ModelAdmin):
+    list_display = ("name", "position", "archived")
+    inlines = (StageInline,)
+
+
+@admin.register(Contact)
+class ContactAdmin(_ModelAdmin):
+    list_display = ("name", "emails", "phones", "company")
+    list_select_related = ("company",)
+    search_fields = ("name", "emails", "phones")
+    autocomplete_fields = ("company",)
+
+
+@admin.register(Company)
+class CompanyAdmin(_ModelAdmin):
+    list_display = ("name", "domain", "tax_id")
+    search_fields = ("name", "domain", "tax_id")
+
+
+@admin.register(User)
+class PersonAdmin(_UserAdmin):
+    list_display = ("email", "name", "role", "team", "is_active")
+    list_filter = ("role", "team", "is_active")
+    search_fields = ("email", "name")
+    ordering = ("email",)
+    filter_horizontal = ()
+    readonly_fields = ("last_login",)
+    fieldsets = (
+        (None, {"fields": ("email", "password")}),
+        (None, {"fields": ("name", "role", "team", "language", "time_zone", "is_active", "last_login")}),
+    )
+    add_fieldsets = (
+        (None, {"fields": ("email", "name", "role", "team", "usable_password", "password1", "password2")}),
+    )
+
+
+@admin.register(Change)
+class ChangeAdmin(_ReadOnly):
+    list_display = ("at", "entity", "object_id", "verb", "field", "actor_kind", "actor_name")
+    list_filter = ("entity", "verb", "actor_kind")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # as above
+        return False
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(_ReadOnly):
+    """Tokens are made by the API and the command, which show them once; here they are seen and revoked."""
+
+    list_display = ("name", "owner", "scopes", "last_used_at", "expires_at")
+    exclude = ("digest",)
+
+
+@admin.register(Activity)
+class ActivityAdmin(_ModelAdmin):
+    list_display = ("subject", "kind", "deal", "due_at", "done_at", "assignee")
+    list_select_related = ("deal", "assignee")
+    search_fields = ("subject", "body")
+    raw_id_fields = ("deal",)
+
+
+@admin.register(Call)
+class CallAdmin(_ModelAdmin):
+    formfield_overrides = {URLField: {"assume_scheme": "https"}}  # Django's own default from 6.0 on
+    list_display = ("from_number", "to_number", "direction", "started_at", "status", "deal")
+    list_select_related = ("deal",)
+    search_fields = ("from_number", "to_number", "external_id")
+    raw_id_fields = ("deal", "contact")
+
+
+@admin.register(Subscription)
+class SubscriptionAdmin(_ModelAdmin):
+    list_display = ("plan", "status", "amount", "currency", "renews_on", "company")
+    list_select_related = ("company",)
+    search_fields = ("plan", "external_id")
+    raw_id_fields = ("deal", "company")
+
+
+@admin.register(CustomField)
+class CustomFieldAdmin(_ModelAdmin):
+    list_display = ("label", "entity", "key", "type", "required")
+    list_filter = ("entity",)
+
+
+@admin.register(Tag, Source, LostReason, Team)
+class NameAdmin(_ModelAdmin):
+    search_fields = ("name",)
