@@ -8,6 +8,7 @@ import contextlib
 import os
 import shlex
 import sys
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -42,8 +43,15 @@ stdout_events_enabled = true
 
 class _Manager(Supervisor):  # type: ignore[misc]  # supervisor has no types
     def runforever(self) -> None:
-        events.subscribe(events.ProcessLogEvent, _print_behind_name)
+        self._unfinished: dict[str, bytes] = defaultdict(bytes)
+        events.subscribe(events.ProcessLogEvent, self._print_behind_name)
         super().runforever()
+
+    def _print_behind_name(self, event: events.ProcessLogEvent) -> None:
+        name = event.process.config.name
+        *lines, self._unfinished[name] = (self._unfinished[name] + event.data).split(b"\n")
+        for line in lines:
+            print(f"{name:>8} | {line.decode(errors='replace')}", flush=True)  # noqa: T201  # it is for the terminal
 
 
 def supervise(commands: Mapping[str, str], *, directory: Path) -> None:
@@ -77,9 +85,3 @@ def _command(line: str) -> str:
 
 def _escaped(text: str) -> str:
     return text.replace("%", "%%")
-
-
-def _print_behind_name(event: events.ProcessLogEvent) -> None:
-    name = event.process.config.name
-    for line in event.data.decode(errors="replace").splitlines():
-        print(f"{name:>8} | {line}", flush=True)  # noqa: T201  # the terminal is the place for it
