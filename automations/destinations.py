@@ -39,7 +39,7 @@ EDITABLE = frozenset(
         "paired_endpoint",
     }
 )
-_CREDENTIALS = {
+CREDENTIALS = {
     Destination.Auth.NONE: (),
     Destination.Auth.BASIC: ("username", "password"),
     Destination.Auth.BEARER: ("token",),
@@ -175,7 +175,7 @@ def _check_header(name: Any, value: Any) -> None:
 
 
 def _check_credentials(destination: Destination) -> None:
-    needed = _CREDENTIALS.get(Destination.Auth(destination.auth), ())
+    needed = CREDENTIALS.get(Destination.Auth(destination.auth), ())
     given = destination.credentials
     if not isinstance(given, dict) or any(not isinstance(given.get(key), str) for key in needed):
         raise ValueError(_("This way of authenticating needs: %(fields)s.") % {"fields": ", ".join(needed)})

@@ -1,3 +1,47 @@
-from django.urls import URLPattern, URLResolver
+"""The addresses of the pages."""
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from django.urls import URLPattern, URLResolver, path
+
+from automations.views import deliveries, destinations, rules
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("automations/", rules.rules, name="rules"),
+    path("automations/rules/new/", rules.new_rule, name="new-rule"),
+    path("automations/rules/preview/", rules.preview, name="preview-rule"),
+    path("automations/rules/<int:rule_id>/", rules.rule, name="rule"),
+    path("automations/rules/<int:rule_id>/toggle/", rules.toggle_rule, name="toggle-rule"),
+    path("automations/rules/<int:rule_id>/delete/", rules.remove_rule, name="delete-rule"),
+    path("automations/test/", rules.test_send, name="test-send"),
+    path("automations/destinations/", destinations.destinations, name="destinations"),
+    path("automations/destinations/new/", destinations.new_destination, name="new-destination"),
+    path("automations/destinations/<int:destination_id>/", destinations.destination, name="destination"),
+    path(
+        "automations/destinations/<int:destination_id>/pause/", destinations.pause, name="pause-destination"
+    ),
+    path(
+        "automations/destinations/<int:destination_id>/resume/",
+        destinations.resume,
+        name="resume-destination",
+    ),
+    path(
+        "automations/destinations/<int:destination_id>/secret/",
+        destinations.reveal_secret,
+        name="destination-secret",
+    ),
+    path(
+        "automations/destinations/<int:destination_id>/rotate/",
+        destinations.rotate,
+        name="rotate-destination",
+    ),
+    path(
+        "automations/destinations/<int:destination_id>/delete/",
+        destinations.remove_destination,
+        name="delete-destination",
+    ),
+    path("automations/deliveries/", deliveries.deliveries, name="deliveries"),
+    path("automations/deliveries/newer/", deliveries.newer, name="newer-deliveries"),
+    path("automations/deliveries/many/", deliveries.act_on_many, name="many-deliveries"),
+    path("automations/deliveries/<str:delivery_id>/", deliveries.delivery, name="delivery"),
+    path("automations/deliveries/<str:delivery_id>/resend/", deliveries.resend, name="resend-delivery"),
+    path("automations/deliveries/<str:delivery_id>/cancel/", deliveries.cancel, name="cancel-delivery"),
+]

@@ -1,0 +1,144 @@
+"""Rules, attempts and deliveries in plain sentences: what is waited for, what happened, what follows, what helps."""
+
+from datetime import datetime
+from http import HTTPStatus
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from automations.http import ErrorCode, explain
+from automations.models import Attempt, Delivery, Destination, Event, Rule
+from crm import formats
+
+_WAITED_FOR = {
+    Event.DEAL_CREATED: gettext_lazy("When a deal is created in %(place)s"),
+    Event.DEAL_STAGE_CHANGED: gettext_lazy("When a deal enters %(place)s"),
+    Event.DEAL_WON: gettext_lazy("When a deal is won in %(place)s"),
+    Event.DEAL_LOST: gettext_lazy("When a deal is lost in %(place)s"),
+    Event.DEAL_REOPENED: gettext_lazy("When a deal is reopened in %(place)s"),
+    Event.DEAL_UPDATED: gettext_lazy("When fields of a deal change in %(place)s"),
+    Event.DEAL_DELETED: gettext_lazy("When a deal is deleted in %(place)s"),
+}
+_REASONS = {
+    "by_hand": gettext_lazy("It was cancelled by hand."),
+    "rule_deleted": gettext_lazy("It was cancelled because its rule was deleted."),
+    "destination_deleted": gettext_lazy("It was cancelled because its destination was deleted."),
+    "silent_mode": gettext_lazy("Nothing was sent: this installation is in silent mode."),
+}
+_HELP_WITH_ERRORS = {
+    ErrorCode.ADDRESS_REFUSED: gettext_lazy(
+        "If this system really stands in your own network, add the network to ALLOWED_PRIVATE_NETWORKS."
+    ),
+    ErrorCode.BAD_REQUEST: gettext_lazy("Look through the destination's headers."),
+    ErrorCode.CONNECT_REFUSED: gettext_lazy(
+        "Check that the receiver is running and the port in the URL is right."
+    ),
+    ErrorCode.CONNECT_TIMEOUT: gettext_lazy("Check the receiver's firewall and the port in the URL."),
+    ErrorCode.DNS_FAILED: gettext_lazy("Check the host name in the destination's URL."),
+    ErrorCode.SENDER_FAILED: gettext_lazy("Ask whoever runs Stagehook to look into the worker's log."),
+    ErrorCode.TIMEOUT: gettext_lazy(
+        "A receiver should answer first and do its work afterwards; else give it a longer time limit."
+    ),
+    ErrorCode.TLS_FAILED: gettext_lazy(
+        "The receiver needs a valid certificate for this host name, complete with its intermediates."
+    ),
+}
+_HELP_WITH_ANSWERS = {
+    400: gettext_lazy("The receiver does not understand the request; its answer may say why."),
+    401: gettext_lazy(
+        "Check the destination's authentication, and that the receiver knows the signing secret."
+    ),
+    403: gettext_lazy(
+        "Check the destination's authentication, and that the receiver knows the signing secret."
+    ),
+    404: gettext_lazy("Check the path in the destination's URL."),
+    405: gettext_lazy("The receiver wants another method; change it in the destination."),
+    410: gettext_lazy(
+        "The destination was disabled. Switch it on again once the receiver has a new address."
+    ),
+    415: gettext_lazy("The receiver does not take JSON at this address."),
+    429: gettext_lazy("The receiver is too busy: lower the requests at a time in the destination."),
+}
+
+
+def describe_rule(rule: Rule) -> str:
+    """What a rule waits for: "When a deal enters Proposal"."""
+    if rule.event == Event.DEAL_STAGE_CHANGED and rule.from_stage is not None:
+        return _leaving(rule.from_stage.name, rule.stage.name if rule.stage else "")
+    place = rule.stage or rule.pipeline
+    name = place.name if place else _("any pipeline")
+    if rule.event == Event.DEAL_STAGE_CHANGED and rule.stage is None:
+        return _("When a deal changes its stage in %(place)s") % {"place": name}
+    return str(_WAITED_FOR[Event(rule.event)] % {"place": name})
+
+
+def _leaving(former: str, stage: str) -> str:
+    if stage:
+        return _("When a deal moves from %(former)s to %(stage)s") % {"former": former, "stage": stage}
+    return _("When a deal leaves %(former)s") % {"former": former}
+
+
+def explain_attempt(attempt: Attempt) -> str:
+    """What came of one attempt."""
+    status = attempt.status_code
+    if attempt.finished_at is None:
+        return _("The request is under way, or was broken off with its worker.")
+    if attempt.error_code and status:
+        return _("The receiver began to answer with %(status)s. %(error)s") % {
+            "status": _status(status),
+            "error": explain(attempt.error_code),
+        }
+    if attempt.error_code or status is None:
+        return explain(attempt.error_code)
+    if 200 <= status < 300:
+        return _("The receiver took it and answered %(status)s.") % {"status": _status(status)}
+    if 300 <= status < 400:
+        return _("The receiver answered %(status)s; redirects are never followed.") % {
+            "status": _status(status)
+        }
+    return _("The receiver answered %(status)s.") % {"status": _status(status)}
+
+
+def _status(code: int) -> str:
+    try:
+        return f"{code} {HTTPStatus(code).phrase}"
+    except ValueError:
+        return str(code)
+
+
+def explain_delivery(delivery: Delivery, *, last: Attempt | None, now: datetime) -> str:
+    """What became of a delivery so far, and what follows; `last` is its newest attempt."""
+    if delivery.reason in _REASONS:
+        return str(_REASONS[delivery.reason])
+    happened = explain_attempt(last) if last else ""
+    return f"{happened} {_what_follows(delivery, now=now)}".strip()
+
+
+def _what_follows(delivery: Delivery, *, now: datetime) -> str:
+    if delivery.state == Delivery.State.FAILED and delivery.trigger != Delivery.Trigger.TEST:
+        made = delivery.attempts_made
+        return ngettext("Given up after %(n)d attempt.", "Given up after %(n)d attempts.", made) % {"n": made}
+    if delivery.state != Delivery.State.PENDING:
+        return ""
+    if delivery.leased_until is not None:
+        return _("It is being sent at this moment.")
+    if delivery.destination.status != Destination.Status.ACTIVE:
+        return _("It waits until the destination is switched on again.")
+    if delivery.due_at <= now:
+        return _("It is due and waits for its turn.")
+    return _("Next attempt %(when)s.") % {"when": formats.ago(delivery.due_at, now=now)}
+
+
+def advise(attempt: Attempt) -> str:
+    """What may help after a failed attempt; empty where nothing is known to."""
+    if attempt.error_code:
+        help_with_error = (
+            _HELP_WITH_ERRORS.get(ErrorCode(attempt.error_code)) if attempt.error_code in ErrorCode else ""
+        )
+        return str(help_with_error or "")
+    status = attempt.status_code or 0
+    if 300 <= status < 400:
+        return _("Put the address it redirects to into the destination's URL.")
+    if status >= 500:
+        return _("The fault is the receiver's. Once it is mended, send again what was given up.")
+    return str(_HELP_WITH_ANSWERS.get(status, ""))

@@ -1,0 +1,143 @@
+"""The form of a rule: when, and where to. A new destination can be made along with it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from automations.destinations import DestinationError, create_destination
+from automations.explanations import describe_rule
+from automations.models import Destination, Event, Rule
+from automations.rules import RuleError, create_rule, update_rule
+from crm.models import Pipeline, Stage, User
+
+
+class StageField(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic for the type checker only
+    """A stage of any pipeline, offered under its pipeline's name."""
+
+    def __init__(self, *, label: Any) -> None:
+        stages = Stage.objects.select_related("pipeline")
+        super().__init__(stages, label=label, required=False)
+
+    def offer(self, stages: Iterable[Stage], *, empty: str) -> None:
+        groups: dict[str, list[tuple[int, str]]] = {}
+        for stage in stages:
+            groups.setdefault(stage.pipeline.name, []).append((stage.pk, stage.name))
+        self.choices = [("", empty), *groups.items()]
+
+
+class RuleForm(forms.Form):
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=120)
+    event = forms.ChoiceField(label=gettext_lazy("Event"), choices=Event.choices)
+    pipeline = forms.ModelChoiceField(
+        Pipeline.objects.filter(archived=False),
+        label=gettext_lazy("Pipeline"),
+        required=False,
+        empty_label=gettext_lazy("Any pipeline"),
+    )
+    stage = StageField(label=gettext_lazy("Stage"))
+    from_stage = StageField(label=gettext_lazy("Coming from"))
+    destination = forms.ModelChoiceField(
+        Destination.objects.present(),
+        label=gettext_lazy("Destination"),
+        required=False,
+        empty_label=gettext_lazy("+ New destination"),
+    )
+    new_name = forms.CharField(label=gettext_lazy("Its name"), max_length=120, required=False)
+    new_url = forms.CharField(
+        label=gettext_lazy("URL"),
+        max_length=2000,
+        required=False,
+        widget=forms.URLInput(attrs={"placeholder": "https://", "autocomplete": "off"}),
+    )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        stages = list(
+            Stage.objects.filter(pipeline__archived=False)
+            .select_related("pipeline")
+            .order_by("pipeline__position", "pipeline_id", "position")
+        )
+        for name, empty in (("stage", _("Any stage")), ("from_stage", _("Any stage"))):
+            field = self.fields[name]
+            if isinstance(field, StageField):
+                field.offer(stages, empty=empty)
+
+    def clean(self) -> dict[str, Any]:
+        values = self.cleaned_data
+        if values.get("event") != Event.DEAL_STAGE_CHANGED:
+            values["from_stage"] = None  # its input is hidden then
+        if "destination" in values and values["destination"] is None:
+            for name in ("new_name", "new_url"):
+                if not values.get(name):
+                    self.add_error(name, _("A new destination needs this."))
+        return values
+
+    def save(self, *, rule: Rule | None, by: User) -> Rule | None:
+        """The rule made or changed, with its new destination; None where the doors object, told beside the fields."""
+        try:
+            with transaction.atomic():
+                fields = self._fields()
+                if rule is None:
+                    return create_rule(fields=fields, by=by)
+                return update_rule(rule_id=rule.pk, fields=fields)
+        except DestinationError as refusal:
+            self._take_errors(refusal.errors, {"name": "new_name", "url": "new_url"})
+        except RuleError as refusal:
+            self._take_errors(refusal.errors, {})
+        return None
+
+    def _fields(self) -> dict[str, Any]:
+        values = {
+            name: self.cleaned_data[name] for name in ("name", "event", "pipeline", "stage", "from_stage")
+        }
+        destination = self.cleaned_data["destination"]
+        if destination is None:
+            new = {"name": self.cleaned_data["new_name"], "url": self.cleaned_data["new_url"]}
+            destination = create_destination(fields=new)
+        return {**values, "destination": destination}
+
+    def _take_errors(self, errors: dict[str, list[str]], places: dict[str, str]) -> None:
+        for name, problems in errors.items():
+            place = places.get(name, name)
+            self.add_error(place if place in self.fields else None, problems)
+
+    def draft(self) -> Rule:
+        """The rule as far as it is filled in, unsaved, for the preview. Call it after `is_valid`."""
+        given = self.cleaned_data
+        destination = given.get("destination") or Destination(
+            name=given.get("new_name", ""), url=given.get("new_url", "")
+        )
+        return Rule(
+            name=given.get("name", ""),
+            event=given.get("event", Event.DEAL_STAGE_CHANGED),
+            pipeline=given.get("pipeline"),
+            stage=given.get("stage"),
+            from_stage=given.get("from_stage"),
+            destination=destination,
+        )
+
+
+def initial_of(rule: Rule) -> dict[str, Any]:
+    """What the form of a rule shows at first."""
+    names = ("name", "event", "pipeline", "stage", "from_stage", "destination")
+    return {name: getattr(rule, name) for name in names}
+
+
+def initial_from_link(given: Any) -> dict[str, Any]:
+    """What a link from the board sets: `?pipeline=&stage=&event=`. Nonsense is left out."""
+    initial: dict[str, Any] = {"event": given.get("event", "")}
+    if initial["event"] not in Event:
+        initial["event"] = Event.DEAL_STAGE_CHANGED
+    stage = _by_id(Stage, given.get("stage", ""))
+    pipeline = stage.pipeline if stage else _by_id(Pipeline, given.get("pipeline", ""))
+    initial |= {"stage": stage, "pipeline": pipeline, "destination": Destination.objects.present().first()}
+    initial["name"] = describe_rule(Rule(event=initial["event"], stage=stage, pipeline=pipeline))
+    return initial
+
+
+def _by_id(model: Any, text: str) -> Any:
+    return model.objects.filter(pk=int(text)).first() if text.isdecimal() else None

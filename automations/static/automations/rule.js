@@ -1,0 +1,14 @@
+// Offers only the stages of the chosen pipeline. Without this every stage is offered, under its pipeline's name.
+const form = document.getElementById("rule-form");
+const { pipeline } = form.elements;
+
+function narrow() {
+  const name = pipeline.value && pipeline.selectedOptions[0].text;
+  for (const select of [form.elements.stage, form.elements.from_stage]) {
+    for (const group of select.querySelectorAll("optgroup")) group.hidden = group.disabled = Boolean(name) && group.label !== name;
+    if (select.selectedOptions[0]?.parentElement.disabled) select.value = "";
+  }
+}
+
+pipeline.addEventListener("change", narrow);
+narrow();

@@ -1,0 +1,1 @@
+"""The pages of what is sent: rules, destinations, the log. For administrators."""

@@ -1,0 +1,247 @@
+"""The log of deliveries, one delivery with its attempts, and what can be done about them."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST, require_safe
+
+from automations.curl import as_curl
+from automations.deliveries import (
+    DeliveryError,
+    cancel_delivery,
+    cancel_waiting,
+    resend_delivery,
+    resend_many,
+)
+from automations.explanations import advise, explain_attempt, explain_delivery
+from automations.forms.log import LogFilter
+from automations.models import Attempt, Delivery
+from crm.views.access import PageRequest, admin_required
+
+PAGE = 50
+COUNTED = 1000  # above it a tab says "1,000+", because counting a million rows is no page's business
+NEWER = 99
+PHASE_HUES = (7, 5, 3, 1, 6)
+_UNREAD = ("body", "destination__headers", "destination__credentials", "destination__secret")
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """`count` is None where it is not shown, and COUNTED + 1 where there are more."""
+
+    label: str
+    state: str
+    url: str
+    count: int | None
+
+
+@admin_required
+@require_safe
+def deliveries(request: PageRequest) -> HttpResponse:
+    """Newest first; `?before=` an id goes on from there, LogFilter names the other parameters."""
+    chosen, now = LogFilter(request.GET), timezone.now()
+    newest_first = chosen.narrow(Delivery.objects.all(), now=now).order_by("-id")
+    before = request.GET.get("before", "")
+    rows = list(_readable(newest_first.filter(pk__lt=before) if before else newest_first)[: PAGE + 1])
+    shown, more = rows[:PAGE], len(rows) > PAGE
+    context = {
+        "filter": chosen,
+        "tabs": _tabs(request, chosen),
+        "rows": shown,
+        "newest": "" if before else (shown[0].pk if shown else "msg_"),
+        "query": _without(request, "before").urlencode(),
+        "first_url": _url(request, before=None) if before else "",
+        "next_url": _url(request, before=shown[-1].pk) if more else "",
+        "is_narrowed": chosen.is_narrowing or chosen.cleaned_data.get("state"),
+        "now": now,
+    }
+    return render(request, "automations/deliveries.html", context)
+
+
+def _readable(rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    """With all that a row shows, and without the bodies and secrets that it does not."""
+    last = Attempt.objects.filter(delivery=OuterRef("pk")).order_by("-number")
+    related = rows.select_related("rule", "destination").defer(*_UNREAD)
+    return related.annotate(duration_ms=Subquery(last.values("duration_ms")[:1]))
+
+
+def _tabs(request: HttpRequest, chosen: LogFilter) -> list[Tab]:
+    counts = {} if chosen.is_narrowing else {state.value: _count(state) for state in Delivery.State}
+    states = [("", _("All")), *Delivery.State.choices]
+    return [
+        Tab(str(label), value, _url(request, state=value or None, before=None), counts.get(value))
+        for value, label in states
+    ]
+
+
+def _count(state: Delivery.State) -> int:
+    return Delivery.objects.filter(state=state).order_by()[: COUNTED + 1].count()
+
+
+def _without(request: HttpRequest, *names: str) -> QueryDict:
+    query = request.GET.copy()
+    for name in names:
+        query.pop(name, None)
+    return query
+
+
+def _url(request: HttpRequest, **changes: str | None) -> str:
+    query = _without(request, *changes)
+    query.update({name: value for name, value in changes.items() if value is not None})
+    return f"{reverse('deliveries')}?{query.urlencode()}"
+
+
+@admin_required
+@require_safe
+def newer(request: PageRequest) -> HttpResponse:
+    """How many came after `?since=`, and the rows among `?seen=ID.ATTEMPTS` that have changed since."""
+    chosen, since = LogFilter(request.GET), request.GET.get("since", "")
+    fresh = chosen.narrow(Delivery.objects.filter(pk__gt=since), now=timezone.now()).order_by()
+    seen = dict(text.split(".", 1) for text in request.GET.getlist("seen")[:PAGE] if "." in text)
+    rows = _readable(Delivery.objects.filter(pk__in=seen))
+    context = {
+        "count": fresh[: NEWER + 1].count(),
+        "most": NEWER,
+        "since": since,
+        "query": _without(request, "since", "seen").urlencode(),
+        "rows": [row for row in rows if _version(row) != seen[row.pk]],
+    }
+    return render(request, "automations/_newer.html", context)
+
+
+def _version(delivery: Delivery) -> str:
+    """What a page compares to notice that a waiting delivery has moved on."""
+    return f"{delivery.attempts_made}-{delivery.state}"
+
+
+@admin_required
+@require_POST
+def act_on_many(request: PageRequest) -> HttpResponse:
+    """Send again or call off the chosen ones (`ids`), or send again all that fit the filters (`action=resend_all`)."""
+    ids, action = request.POST.getlist("ids"), request.POST.get("action")
+    chosen = Delivery.objects.filter(pk__in=ids)
+    if action == "resend_all":
+        chosen = LogFilter(request.GET).narrow(Delivery.objects.all(), now=timezone.now())
+    if action == "cancel":
+        count = cancel_waiting(chosen, reason="by_hand")
+        text = ngettext("%(n)d delivery is cancelled.", "%(n)d deliveries are cancelled.", count)
+    else:
+        count = resend_many(deliveries=chosen)
+        text = ngettext("%(n)d delivery is sent again.", "%(n)d deliveries are sent again.", count)
+    messages.success(request, text % {"n": count})
+    return HttpResponseRedirect(_url(request, before=None))
+
+
+@admin_required
+@require_safe
+def delivery(request: PageRequest, delivery_id: str) -> HttpResponse:
+    """One delivery and one of its attempts (`?attempt=` a number, else the newest).
+
+    204 where the page says in `?seen=` what it shows and nothing has changed.
+    """
+    found = get_object_or_404(Delivery.objects.select_related("rule", "destination"), pk=delivery_id)
+    if request.GET.get("seen") == _version(found):
+        return HttpResponse(status=204)
+    attempts = list(found.attempts.order_by("-number"))
+    number = request.GET.get("attempt", "")
+    chosen = next((attempt for attempt in attempts if str(attempt.number) == number), None)
+    last, now = attempts[0] if attempts else None, timezone.now()
+    context = {
+        "delivery": found,
+        "version": _version(found),
+        "attempts": [(attempt, explain_attempt(attempt)) for attempt in attempts],
+        "explanation": explain_delivery(found, last=last, now=now),
+        "advice": advise(last) if last and found.state != Delivery.State.DELIVERED else "",
+        "payload": json.dumps(json.loads(bytes(found.body)), indent=2, ensure_ascii=False),
+        **(_details(found, chosen or last) if last else {}),
+    }
+    return render(request, "automations/delivery.html", context)
+
+
+def _details(delivery: Delivery, attempt: Attempt | None) -> dict[str, Any]:
+    if attempt is None:
+        return {}
+    return {
+        "attempt": attempt,
+        "phases": phases_of(attempt),
+        "curl": as_curl(delivery, attempt),
+        "response_body": _pretty(attempt.response_body),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A stretch of an attempt's time; `start` and `width` in per cent of all of it."""
+
+    label: str
+    hue: int
+    ms: int
+    start: float
+    width: float
+
+
+def phases_of(attempt: Attempt) -> list[Phase]:
+    """What the time went into, in order; nothing where no time was taken."""
+    timings = attempt.timings
+    named = (("dns", _("Name")), ("connect", _("Connection")), ("tls", "TLS"), ("first_byte", _("Waiting")))
+    stretches = [(label, timings.get(name, 0)) for name, label in named]
+    stretches.append((_("Answer"), max(timings.get("total", 0) - sum(ms for _label, ms in stretches), 0)))
+    total = sum(ms for _label, ms in stretches)
+    phases, start = [], 0.0
+    for (label, ms), hue in zip(stretches, PHASE_HUES, strict=True):
+        width = 100 * ms / total if total else 0.0
+        phases.append(Phase(label, hue, ms, round(start, 2), round(width, 2)))
+        start += width
+    return phases if total else []
+
+
+def _pretty(text: str) -> str:
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except ValueError:
+        return text
+
+
+@admin_required
+@require_POST
+def resend(request: PageRequest, delivery_id: str) -> HttpResponse:
+    get_object_or_404(Delivery, pk=delivery_id)
+    try:
+        resend_delivery(delivery_id=delivery_id)
+    except DeliveryError as error:
+        return _answer(request, delivery_id, str(error), level=messages.ERROR)
+    return _answer(request, delivery_id, _("It is sent again."))
+
+
+@admin_required
+@require_POST
+def cancel(request: PageRequest, delivery_id: str) -> HttpResponse:
+    get_object_or_404(Delivery, pk=delivery_id)
+    try:
+        cancel_delivery(delivery_id=delivery_id)
+    except DeliveryError as error:
+        return _answer(request, delivery_id, str(error), level=messages.ERROR)
+    return _answer(request, delivery_id, _("It is cancelled."))
+
+
+def _answer(
+    request: PageRequest, delivery_id: str, text: str, *, level: int = messages.SUCCESS
+) -> HttpResponse:
+    """The row as it now is, for the log; else the page of the delivery, which shows the message."""
+    if not request.htmx:
+        messages.add_message(request, level, text)
+        return redirect("delivery", delivery_id)
+    row = _readable(Delivery.objects.filter(pk=delivery_id)).get()
+    response = render(request, "automations/_delivery_row.html", {"row": row})
+    tone = "bad" if level == messages.ERROR else ""
+    response["HX-Trigger"] = json.dumps({"toast": {"text": text, "tone": tone}})
+    return response

@@ -1,0 +1,153 @@
+"""Destinations: the list, the form of one, its secret, and holding it back."""
+
+from collections.abc import Callable
+
+from django.contrib import messages
+from django.db.models import Count, Q
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from automations.destinations import (
+    DestinationError,
+    create_destination,
+    delete_destination,
+    pause_destination,
+    resume_destination,
+    rotate_secret,
+    update_destination,
+)
+from automations.forms.destinations import DestinationForm, RotationForm
+from automations.models import Delivery, Destination, Event
+from automations.views.rules import OFFERED_DEALS
+from crm.models import Deal
+from crm.views.access import PageRequest, admin_required
+
+_SECRETS = ("headers", "credentials", "secret", "previous_secret")
+
+
+@admin_required
+@require_safe
+def destinations(request: PageRequest) -> HttpResponse:
+    shown = Destination.objects.present().defer(*_SECRETS)
+    counted = shown.annotate(rule_count=Count("rules", filter=Q(rules__deleted_at=None))).order_by(
+        "name", "pk"
+    )
+    pending = Delivery.objects.filter(state=Delivery.State.PENDING).order_by()
+    waiting = dict(pending.values_list("destination").annotate(n=Count("pk")))
+    rows = [(destination, waiting.get(destination.pk, 0)) for destination in counted]
+    return render(request, "automations/destinations.html", {"rows": rows})
+
+
+@admin_required
+@require_http_methods(["GET", "POST"])
+def new_destination(request: PageRequest) -> HttpResponse:
+    return _edit(request, Destination())
+
+
+@admin_required
+@require_http_methods(["GET", "POST"])
+def destination(request: PageRequest, destination_id: int) -> HttpResponse:
+    return _edit(request, _found(destination_id))
+
+
+def _found(destination_id: int) -> Destination:
+    return get_object_or_404(Destination.objects.present(), pk=destination_id)
+
+
+def _edit(request: PageRequest, found: Destination) -> HttpResponse:
+    name = found.name  # the form writes into its instance
+    form = DestinationForm(request.POST or None, instance=found)
+    if form.is_valid() and (saved := _save(form, found)):
+        messages.success(request, _("“%(name)s” is saved.") % {"name": saved.name})
+        return redirect("destination", saved.pk)
+    context = {"form": form, "destination": found, "name": name, "rotation": RotationForm()}
+    if found.pk:
+        context |= _surroundings(found)
+    return render(request, "automations/destination.html", context, status=422 if form.is_bound else 200)
+
+
+def _save(form: DestinationForm, found: Destination) -> Destination | None:
+    try:
+        if found.pk:
+            return update_destination(destination_id=found.pk, fields=form.values())
+        return create_destination(fields=form.values())
+    except DestinationError as refusal:
+        form.take_refusal(refusal)
+        return None
+
+
+def _surroundings(found: Destination) -> dict[str, object]:
+    rules = found.rules.filter(deleted_at__isnull=True)
+    waiting = found.deliveries.filter(state=Delivery.State.PENDING).count()
+    return {
+        "rules": rules,
+        "waiting": waiting,
+        "old_secret_until": found.previous_secret_until
+        if len(found.secrets_at(timezone.now())) > 1
+        else None,
+        "events": Event.choices,
+        "deals": Deal.objects.order_by("-id")[:OFFERED_DEALS],
+        "delete_text": _(
+            "Rules deleted with it: %(rules)d. Waiting deliveries cancelled: %(waiting)d. The log stays."
+        )
+        % {"rules": rules.count(), "waiting": waiting},
+    }
+
+
+@admin_required
+@require_POST
+def remove_destination(request: PageRequest, destination_id: int) -> HttpResponse:
+    cancelled = delete_destination(destination_id=_found(destination_id).pk)
+    text = ngettext(
+        "The destination is deleted, %(n)d delivery was cancelled.",
+        "The destination is deleted, %(n)d deliveries were cancelled.",
+        cancelled,
+    )
+    messages.success(request, text % {"n": cancelled})
+    return redirect("destinations")
+
+
+@admin_required
+@require_POST
+def pause(request: PageRequest, destination_id: int) -> HttpResponse:
+    return _switch(request, destination_id, pause_destination, _("Paused: what is due waits."))
+
+
+@admin_required
+@require_POST
+def resume(request: PageRequest, destination_id: int) -> HttpResponse:
+    return _switch(
+        request, destination_id, resume_destination, _("Switched on: what has waited is sent now.")
+    )
+
+
+def _switch(
+    request: PageRequest, destination_id: int, verb: Callable[..., Destination], told: str
+) -> HttpResponse:
+    verb(destination_id=_found(destination_id).pk)
+    messages.success(request, told)
+    return redirect("destination", destination_id)
+
+
+@admin_required
+@never_cache
+@require_POST
+def reveal_secret(request: PageRequest, destination_id: int) -> HttpResponse:
+    return render(request, "_parts/copy.html", {"text": _found(destination_id).secret})
+
+
+@admin_required
+@require_POST
+def rotate(request: PageRequest, destination_id: int) -> HttpResponse:
+    form = RotationForm(request.POST)
+    if form.is_valid():
+        rotate_secret(destination_id=_found(destination_id).pk, overlap_seconds=form.cleaned_data["overlap"])
+        messages.success(request, _("The secret is new. Give it to the receiver."))
+    else:
+        messages.error(request, _("The secret stays as it was: choose how long the former one is used too."))
+    return redirect("destination", destination_id)
