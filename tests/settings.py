@@ -3,8 +3,6 @@
 import os
 from pathlib import Path
 
-from cryptography.fernet import Fernet
-
 _OURS = """DATABASE_POOL EMAIL_URL HOST LANGUAGE_CODE LOG_LEVEL METRICS_ALLOWED_NETWORKS PORT REDIS_URL SILENT_MODE
 TIME_ZONE""".split()
 
@@ -16,7 +14,7 @@ os.environ.update(
     DATA_DIR=str(Path(os.environ.get("DATA_DIR") or ".data").resolve() / "tests"),
     DATABASE_URL=os.environ.get("TEST_DATABASE_URL", ""),
     DEBUG="false",
-    ENCRYPTION_KEYS=Fernet.generate_key().decode(),
+    ENCRYPTION_KEYS="YS1rZXktZm9yLXRlc3RzLXRoYXQtcHJvdGVjdHMtMDA=",  # the same in every process of a test
     PUBLIC_URL="http://testserver",
     SECRET_KEY="a-secret-key-for-tests-which-protects-nothing",
 )
