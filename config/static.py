@@ -2,7 +2,9 @@
 
 from typing import Any
 
+import brotli
 from django.contrib.staticfiles import apps
+from whitenoise.compress import Compressor
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
@@ -12,11 +14,22 @@ class StaticFilesConfig(apps.StaticFilesConfig):
     ignore_patterns = [*apps.StaticFilesConfig.ignore_patterns, "*.map", "*/redoc/*", "rest_framework/*"]
 
 
+class _FastCompressor(Compressor):  # type: ignore[misc]  # WhiteNoise has no types
+    """A tenth larger than with the best quality of Brotli, in an eighth of the time."""
+
+    @staticmethod
+    def compress_brotli(data: bytes) -> bytes:
+        return bytes(brotli.compress(data, quality=9))
+
+
 class StaticStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # WhiteNoise has no types
     """Gives the plain name of a file that was not collected (yet), instead of an error on every page."""
 
     manifest_strict = False
     support_js_module_import_aggregation = True
+
+    def create_compressor(self, **options: Any) -> Compressor:
+        return _FastCompressor(**options)
 
     def hashed_name(self, name: str, *args: Any, **kwargs: Any) -> str:
         try:
