@@ -92,11 +92,15 @@ function makeGhost(card, box) {
 
 function frame() {
   if (!drag) return;
+  track();
+  drag.frame = requestAnimationFrame(frame);
+}
+
+function track() {
   drag.ghost.style.transform = `translate3d(${drag.x - drag.gripX}px, ${drag.y - drag.gripY}px, 0)`;
   scrollNear(board, "scrollLeft", drag.x, "left", "right");
   const column = columns().find((each) => contains(each, drag.x));
   if (column) hover(column);
-  drag.frame = requestAnimationFrame(frame);
 }
 
 const contains = (column, x) => {
@@ -137,6 +141,7 @@ function cardBelow(y) {
 }
 
 function land(keep) {
+  if (keep) track(); // the pointer may have moved since the last frame
   const { card, slot, ghost, from, column } = drag;
   cancelAnimationFrame(drag.frame);
   drag = null;

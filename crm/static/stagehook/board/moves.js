@@ -2,10 +2,11 @@
 // One request at a time per card: moves made meanwhile are sent as one when the answer is in.
 import { say, toast } from "../base/toast.js";
 import { cardOf, columnOf, focusCard, isAt, putBack, show, spotOf, stageName, whereabouts, words } from "./columns.js";
-import { expectEcho, sending } from "./in_flight.js";
+import { expectEcho, hold, release } from "./updates.js";
 
 const csrf = document.querySelector('meta[name="csrf-token"]').content;
-const waiting = new Map(); // deal id -> where the card came from
+const waiting = new Map(); // deal id -> {from, undoable}
+const sending = new Set(); // deal ids
 
 // Call after the card was put into its new place; `from` is its former spot.
 export function saveMove(card, from, { undoable = true } = {}) {
@@ -28,6 +29,7 @@ export function moveToStage(card, stageId) {
 }
 
 async function sendAll(dealId) {
+  hold();
   sending.add(dealId);
   while (waiting.has(dealId)) {
     const move = waiting.get(dealId);
@@ -35,6 +37,7 @@ async function sendAll(dealId) {
     await send(dealId, move);
   }
   sending.delete(dealId);
+  release();
 }
 
 async function send(dealId, { from, undoable }) {

@@ -1,47 +1,60 @@
-// What others do: hints from the live stream become fetches of the cards they name. Nothing changes under a card in
-// the hand: hints wait until it is put down.
+// What others do: hints from the live stream become fetches of the cards they name. Nothing changes under a card that
+// is in the hand or being saved: hints wait until then, and what was fetched meanwhile is fetched again.
 import { follow } from "../live/live.js";
 import { board, columns, makeFirstCardsReachable, show, showWhole, words } from "./columns.js";
-import { isEcho, sending } from "./in_flight.js";
 
 const GATHER = 60; // ms in which hints are gathered into one fetch
+const RETRY = 3000; // ms until a fetch that failed is tried again
+const ECHO = 3000; // ms within which our own change comes back to us as a hint
 
-const touched = new Set();
+const touched = new Set(); // deal ids
+const echoes = new Map(); // deal id -> until when its next hint is our own
 let everything = false;
 let held = 0;
+let holds = 0;
 let timer = 0;
 
-export function hold() { held += 1; }
+export function hold() {
+  held += 1;
+  holds += 1;
+}
 
 export function release() {
   held -= 1;
   plan();
 }
 
+export const expectEcho = (dealId) => echoes.set(Number(dealId), Date.now() + ECHO);
+
 export function refresh(dealIds) {
-  for (const dealId of dealIds) touched.add(String(dealId));
+  for (const dealId of dealIds) touched.add(dealId);
   plan();
 }
 
-function plan() {
+function lookAgain() {
+  everything = true;
+  plan();
+}
+
+function plan(delay = GATHER) {
   clearTimeout(timer);
-  if (!held && (everything || touched.size)) timer = setTimeout(fetchNow, GATHER);
+  if (!held && (everything || touched.size)) timer = setTimeout(fetchNow, delay);
 }
 
 async function fetchNow() {
-  const whole = everything;
-  const dealIds = [...touched].filter((dealId) => !sending.has(dealId));
+  const [whole, dealIds, holdsBefore] = [everything, [...touched], holds];
   everything = false;
   touched.clear();
-  if (!whole && !dealIds.length) return;
   const answer = await (whole ? get(board.dataset.columnsUrl, loaded()) : get(board.dataset.touchedUrl, dealIds.map((id) => ["deal", id])));
-  if (held || !answer) {
+  if (!answer || holds !== holdsBefore) {
     everything ||= whole;
-    refresh(dealIds);
-  } else {
-    whole ? showWhole(answer) : show(answer, { arriving: true });
-    makeFirstCardsReachable();
+    for (const dealId of dealIds) touched.add(dealId);
+    plan(answer ? GATHER : RETRY);
+    return;
   }
+  if (whole) showWhole(answer);
+  else show(answer, { arriving: true });
+  makeFirstCardsReachable();
 }
 
 const loaded = () => columns().map((column) => ["loaded", `${column.dataset.stageId}:${column.querySelectorAll(".card").length}`]);
@@ -54,13 +67,14 @@ async function get(url, pairs) {
 }
 
 function hear({ deals }) {
-  if (!deals.length) return lookAgain();
-  refresh(deals.filter((dealId) => !isEcho(String(dealId))));
+  if (deals.length) refresh(deals.filter((dealId) => !isEcho(dealId)));
+  else lookAgain();
 }
 
-function lookAgain() {
-  everything = true;
-  plan();
+function isEcho(dealId) {
+  const until = echoes.get(dealId) ?? 0;
+  echoes.delete(dealId);
+  return until > Date.now();
 }
 
 function showState(state) {

@@ -1,0 +1,305 @@
+"""The board in a browser: every way to move a card, and what others see of it."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from crm.actors import Actor
+from crm.deals import create_deal, move_deal
+from crm.models import Change, Deal, Pipeline, Stage, User
+from tests.processes import eventually
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture
+def alice() -> User:
+    return User.objects.create_user("alice@example.com", "secret", name="Alice Reis", role=User.Role.ADMIN)
+
+
+@pytest.fixture
+def bob() -> User:
+    return User.objects.create_user("bob@example.com", "secret", name="Bob Dias", role=User.Role.MANAGER)
+
+
+@pytest.fixture
+def stages(transactional_db: None) -> list[Stage]:
+    pipeline = Pipeline.objects.create(name="Sales")
+    names = ("New", "Proposal", "Closing")
+    return [
+        Stage.objects.create(
+            pipeline=pipeline, name=name, position=place, hue=place + 1, probability=place * 30
+        )
+        for place, name in enumerate(names)
+    ]
+
+
+@pytest.fixture
+def deals(stages: list[Stage], alice: User) -> dict[str, Deal]:
+    """Bakery, Clinic and School, from top to bottom of the first stage."""
+    titles = ("School", "Clinic", "Bakery")
+    fields = {"owner": alice, "value": 1500}
+    return {
+        title: create_deal(actor=Actor.user(alice), stage=stages[0], title=title, fields=fields)
+        for title in titles
+    }
+
+
+def card(page: Page, deal: Deal) -> Locator:
+    return page.locator(f"[data-deal-id='{deal.pk}']")
+
+
+def column(page: Page, stage: Stage) -> Locator:
+    return page.locator(f"[data-stage-id='{stage.pk}']")
+
+
+def titles(page: Page, stage: Stage) -> list[str]:
+    return column(page, stage).locator(".card-title").all_text_contents()
+
+
+def stage_of(deal: Deal) -> str:
+    return Deal.objects.select_related("stage").get(pk=deal.pk).stage.name
+
+
+def middle(of: Locator) -> tuple[float, float]:
+    box = of.bounding_box()
+    assert box
+    return box["x"] + box["width"] / 2, box["y"] + min(box["height"], 200) / 2
+
+
+def lift(page: Page, deal: Deal, x: float, y: float) -> None:
+    """Take a card with the mouse and hold it there."""
+    page.mouse.move(*middle(card(page, deal)))
+    page.mouse.down()
+    page.mouse.move(x, y, steps=6)
+
+
+def drag(page: Page, deal: Deal, to: Locator) -> None:
+    lift(page, deal, *middle(to))
+    page.mouse.up()
+
+
+class Finger:
+    """A finger on a touch screen."""
+
+    def __init__(self, page: Page) -> None:
+        self.session = page.context.new_cdp_session(page)
+
+    def down(self, x: float, y: float) -> None:
+        self._send("touchStart", x, y)
+
+    def move(self, x: float, y: float) -> None:
+        self._send("touchMove", x, y)
+
+    def up(self) -> None:
+        self.session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    def _send(self, kind: str, x: float, y: float) -> None:
+        self.session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+
+
+def test_a_card_dragged_with_the_mouse_is_moved(
+    open_page: OpenPage, alice: User, deals: dict[str, Deal], stages: list[Stage]
+) -> None:
+    page = open_page(alice, "/")
+    drag(page, deals["Clinic"], column(page, stages[1]).locator(".cards"))
+    expect(column(page, stages[1]).locator(".card-title")).to_have_text(["Clinic"])
+    expect(column(page, stages[1]).locator("[data-count]")).to_have_text("1")
+    expect(column(page, stages[1]).locator("[data-sums]")).to_have_text("R$1,500")
+    expect(page.get_by_role("status").filter(has_text="Moved to Proposal")).to_be_visible()
+    assert stage_of(deals["Clinic"]) == "Proposal"
+    assert Change.objects.get(field="stage", object_id=deals["Clinic"].pk).actor_name == "Alice Reis"
+
+
+def test_a_card_dragged_within_its_column_keeps_its_new_place(
+    open_page: OpenPage, alice: User, deals: dict[str, Deal], stages: list[Stage]
+) -> None:
+    page = open_page(alice, "/")
+    below_school = card(page, deals["School"]).bounding_box()
+    assert below_school
+    lift(page, deals["Bakery"], below_school["x"] + 60, below_school["y"] + below_school["height"])
+    page.mouse.up()
+    expect(column(page, stages[0]).locator(".card-title")).to_have_text(["Clinic", "School", "Bakery"])
+    eventually(lambda: Deal.objects.get(pk=deals["Bakery"].pk).version == 2)
+    page.reload()
+    assert titles(page, stages[0]) == ["Clinic", "School", "Bakery"]
+
+
+def test_escape_ends_a_drag_and_nothing_is_saved(
+    open_page: OpenPage, alice: User, deals: dict[str, Deal], stages: list[Stage]
+) -> None:
+    page = open_page(alice, "/")
+    lift(page, deals["Clinic"], *middle(column(page, stages[1])))
+    expect(column(page, stages[1]).locator(".slot")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.mouse.up()
+    assert titles(page, stages[0]) == ["Bakery", "Clinic", "School"]
+    assert Deal.objects.get(pk=deals["Clinic"].pk).version == 1
+
+
+def test_a_finger_that_rests_on_a_card_drags_it_and_a_swipe_does_not(
+    open_page: OpenPage, alice: User, deals: dict[str, Deal], stages: list[Stage]
+) -> None:
+    page = open_page(alice, "/", has_touch=True)
+    start, goal = middle(card(page, deals["Clinic"])), middle(column(page, stages[1]))
+    finger = Finger(page)
+    finger.down(*start)
+    finger.move(start[0], start[1] - 40)
+    finger.up()
+    assert page.locator(".ghost").count() == 0
+    finger.down(*start)
+    expect(page.locator(".ghost")).to_be_visible()
+    finger.move(*goal)
+    finger.up()
+    expect(column(page, stages[1]).locator(".card-title")).to_have_text(["Clinic"])
+    eventually(lambda: stage_of(deals["Clinic"]) == "Proposal")
+
+
+def test_the_move_dialog_moves_a_card_by_its_digit_and_z_takes_it_back(
+    open_page: OpenPage, alice: User, deals: dict[str, Deal], stages: list[Stage]
+) -> None:
+    page = open_page(alice, "/")
+    card(page, deals["Bakery"]).locator(".card-title").focus()
+    page.keyboard.press("m")
+    expect(page.get_by_role("dialog", name="Move to…")).to_be_visible()
+    page.keyboard.press("3")
+    expect(column(page, stages[2]).locator(".card-title")).to_have_text(["Bakery"])
+    eventually(lambda: stage_of(deals["Bakery"]) == "Closing")
+    page.keyboard.press("z")
+    expect(column(page, stages[0]).locator(".card-title")).to_have_text(["Bakery", "Clinic", "School"])
+    eventually(lambda: stage_of(deals["Bakery"]) == "New")
+
+
+def test_the_keyboard_alone_picks_up_carries_and_drops_a_card_and_says_so(
+    open_page: OpenPage, alice: User, deals: dict[str, Deal], stages: list[Stage]
+) -> None:
+    page = open_page(alice, "/")
+    card(page, deals["Bakery"]).locator(".card-title").focus()
+    spoken = page.locator("#announcer")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press(" ")
+    expect(spoken).to_have_text("Picked up Clinic. Stage New, position 2 of 3.")
+    page.keyboard.press("ArrowRight")
+    expect(spoken).to_have_text("Clinic: stage Proposal, position 1 of 1.")
+    page.keyboard.press(" ")
+    expect(spoken).to_have_text("Clinic moved to Proposal, position 1.")
+    eventually(lambda: stage_of(deals["Clinic"]) == "Proposal")
+    expect(card(page, deals["Clinic"]).locator(".card-title")).to_be_focused()
+    page.keyboard.press("]")
+    expect(column(page, stages[2]).locator(".card-title")).to_have_text(["Clinic"])
+    eventually(lambda: stage_of(deals["Clinic"]) == "Closing")
+
+
+def test_escape_puts_a_carried_card_back(
+    open_page: OpenPage, alice: User, deals: dict[str, Deal], stages: list[Stage]
+) -> None:
+    page = open_page(alice, "/")
+    card(page, deals["School"]).locator(".card-title").focus()
+    for key in (" ", "ArrowRight", "ArrowUp", "Escape"):
+        page.keyboard.press(key)
+    assert titles(page, stages[0]) == ["Bakery", "Clinic", "School"]
+    expect(card(page, deals["School"]).locator(".card-title")).to_be_focused()
+    assert Deal.objects.get(pk=deals["School"].pk).version == 1
+
+
+def test_the_move_of_another_appears_without_a_reload(
+    open_page: OpenPage, alice: User, bob: User, deals: dict[str, Deal], stages: list[Stage]
+) -> None:
+    page, others = open_page(alice, "/"), open_page(bob, "/")
+    for each in (page, others):
+        expect(each.locator("[data-live] .lamp.ok")).to_be_attached()
+    drag(others, deals["School"], column(others, stages[2]).locator(".cards"))
+    expect(column(page, stages[2]).locator(".card-title")).to_have_text(["School"], timeout=3000)
+    expect(column(page, stages[0]).locator("[data-count]")).to_have_text("2")
+
+
+def test_what_others_do_waits_while_a_card_is_in_the_hand(
+    open_page: OpenPage, alice: User, bob: User, deals: dict[str, Deal], stages: list[Stage]
+) -> None:
+    page = open_page(alice, "/")
+    lift(page, deals["Clinic"], *middle(column(page, stages[1])))
+    with page.expect_event("console", lambda message: message.text == "touched"):
+        page.evaluate(
+            "new EventSource(document.getElementById('board').dataset.liveUrl)"
+            ".addEventListener('touched', () => console.log('touched'))"
+        )
+        move_deal(deal_id=deals["School"].pk, stage=stages[2], actor=Actor.user(bob))
+    assert titles(page, stages[2]) == []
+    page.mouse.up()
+    expect(column(page, stages[1]).locator(".card-title")).to_have_text(["Clinic"])
+    expect(column(page, stages[2]).locator(".card-title")).to_have_text(["School"])
+
+
+def test_a_stale_move_is_put_right_and_says_who_was_faster(
+    open_page: OpenPage, alice: User, bob: User, deals: dict[str, Deal], stages: list[Stage]
+) -> None:
+    page = open_page(alice, "/")
+    page.context.route("**/touched/**", lambda route: route.abort())  # this board hears nothing in time
+    move_deal(deal_id=deals["School"].pk, stage=stages[2], actor=Actor.user(bob))
+    drag(page, deals["School"], column(page, stages[1]).locator(".cards"))
+    expect(page.get_by_role("alert")).to_have_text("Bob Dias moved this deal to “Closing” now.")
+    assert titles(page, stages[1]) == []
+    assert titles(page, stages[2]) == ["School"]
+    assert stage_of(deals["School"]) == "Closing"
+
+
+def test_a_move_that_does_not_reach_the_server_goes_back(
+    open_page: OpenPage, alice: User, deals: dict[str, Deal], stages: list[Stage]
+) -> None:
+    page = open_page(alice, "/")
+    page.context.route("**/move/**", lambda route: route.abort())
+    drag(page, deals["Clinic"], column(page, stages[1]).locator(".cards"))
+    expect(page.get_by_role("alert")).to_contain_text("Not saved")
+    assert titles(page, stages[0]) == ["Bakery", "Clinic", "School"]
+    expect(column(page, stages[1]).locator("[data-count]")).to_have_text("0")
+
+
+def test_deals_are_made_on_top_of_a_column_one_after_the_other(
+    open_page: OpenPage, alice: User, deals: dict[str, Deal], stages: list[Stage]
+) -> None:
+    page = open_page(alice, "/")
+    page.keyboard.press("n")
+    title = page.get_by_label("Title")
+    expect(title).to_be_focused()
+    title.fill("Florist")
+    page.get_by_label("Value").fill("1,200.50")
+    page.keyboard.press("Enter")
+    expect(column(page, stages[0]).locator(".card-title")).to_have_text(
+        ["Florist", "Bakery", "Clinic", "School"]
+    )
+    expect(title).to_have_value("")
+    expect(title).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator(".quick .error")).to_have_text("This field is required.")
+    page.keyboard.press("Escape")
+    expect(page.locator(".quick")).to_have_count(0)
+    assert str(Deal.objects.get(title="Florist").value) == "1200.50"
+
+
+def test_a_long_column_reads_on_while_it_is_scrolled(
+    open_page: OpenPage, alice: User, stages: list[Stage]
+) -> None:
+    for number in range(60):
+        create_deal(actor=Actor.user(alice), stage=stages[0], title=f"Deal {number}")
+    page = open_page(alice, "/")
+    assert len(titles(page, stages[0])) == 25
+    for expected in (50, 60):
+        column(page, stages[0]).locator(".more").scroll_into_view_if_needed()
+        expect(column(page, stages[0]).locator(".card")).to_have_count(expected)
+    assert titles(page, stages[0]) == [f"Deal {number}" for number in reversed(range(60))]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_board_is_accessible(
+    open_page: OpenPage,
+    alice: User,
+    deals: dict[str, Deal],
+    violations: Callable[[Page], list[str]],
+    scheme: str,
+) -> None:
+    page = open_page(alice, "/", color_scheme=scheme)
+    assert violations(page) == []
+    card(page, deals["Bakery"]).locator(".card-title").focus()
+    page.keyboard.press("m")
+    assert violations(page) == []
