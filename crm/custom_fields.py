@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -23,13 +23,14 @@ def clean_custom_fields(entity: CustomField.Entity, values: Mapping[str, Any]) -
 
     Raises ValidationError with a message per field that does not exist or cannot have its value.
     """
-    definitions = {row.key: row for row in CustomField.objects.filter(entity=entity, key__in=list(values))}
+    keys = [key for key in values if is_storable(key)]
+    definitions = {row.key: row for row in CustomField.objects.filter(entity=entity, key__in=keys)}
     cleaned, problems = {}, []
     for key, value in values.items():
         definition = definitions.get(key)
         try:
             cleaned[key] = _clean(definition, value, key=key)
-        except (ValueError, TypeError, InvalidOperation, NumberError, ValidationError):
+        except (ValueError, TypeError, ArithmeticError, NumberError, ValidationError):
             label = definition.label if definition else key
             problems.append(_("“%(value)s” is no value for “%(field)s”.") % {"value": value, "field": label})
         except KeyError:
@@ -37,6 +38,11 @@ def clean_custom_fields(entity: CustomField.Entity, values: Mapping[str, Any]) -
     if problems:
         raise ValidationError(problems)
     return cleaned
+
+
+def is_storable(text: str) -> bool:
+    """Whether PostgreSQL can keep the text: JSON can say NUL and half a character, which it cannot."""
+    return not any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _clean(definition: CustomField | None, value: Any, *, key: str) -> Any:
@@ -52,7 +58,7 @@ def _clean(definition: CustomField | None, value: Any, *, key: str) -> Any:
 def _text(value: Any, _definition: CustomField) -> str:
     if not isinstance(value, str):
         raise TypeError(value)
-    if "\0" in value:  # which JSON can say and PostgreSQL cannot keep
+    if not is_storable(value):
         raise ValueError(value)
     return value
 

@@ -11,7 +11,7 @@ from django.db import models
 from django.utils.translation import gettext as _
 
 from crm.actors import Actor
-from crm.custom_fields import clean_custom_fields
+from crm.custom_fields import clean_custom_fields, is_storable
 from crm.models import Change, Company, Contact, CustomField, Deal, ExternalId, Tag
 from crm.models.labels import TAG_LENGTH
 from crm.refusals import InvalidFields
@@ -145,7 +145,7 @@ def _check_external_id(system: str, value: str | None) -> None:
 
 
 def _is_short_text(value: object, longest: int) -> bool:
-    return isinstance(value, str) and 1 <= len(value) <= longest and "\0" not in value
+    return isinstance(value, str) and 1 <= len(value) <= longest and is_storable(value)
 
 
 def tag_named(name: str) -> Tag:

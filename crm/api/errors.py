@@ -7,7 +7,7 @@ them, for a stale version, the deal as it is now.
 from typing import Any
 
 from django.core.exceptions import ValidationError as ModelValidationError
-from django.db import IntegrityError
+from django.db import DataError, IntegrityError
 from django.db.models import ProtectedError, RestrictedError
 from django.utils.translation import gettext as _
 from drf_standardized_errors.handler import ExceptionHandler
@@ -48,6 +48,8 @@ class ApiExceptionHandler(ExceptionHandler):
             return Conflict(_("Others still refer to this, so it cannot be deleted."), "in_use")
         if isinstance(exc, IntegrityError):
             return Conflict(_("This is not possible beside what there is already."))
+        if isinstance(exc, DataError | OverflowError):
+            return exceptions.ValidationError(_("A value is out of range."))
         if isinstance(exc, ModelValidationError):
             return exceptions.ValidationError(_messages(exc))
         return super().convert_known_exceptions(exc)

@@ -88,7 +88,7 @@ class CursorPagination(BasePagination):
 
     def _page_size(self, request: Request) -> int:
         asked = request.query_params.get("page_size", str(self.page_size))
-        if not asked.isdecimal() or int(asked) == 0:
+        if not asked.isdecimal() or len(asked) > 9 or int(asked) == 0:
             raise ValidationError({"page_size": [_("A number from 1 to %d.") % self.longest_page]})
         return min(int(asked), self.longest_page)
 

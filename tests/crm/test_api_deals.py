@@ -116,6 +116,30 @@ def test_a_bad_field_is_refused_by_name_and_nothing_changes(
     }
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"custom_fields": {"\\u0000": 1}}',
+        '{"custom_fields": {"plan": "\\u0000"}}',
+        '{"custom_fields": {"number": "1e999999999"}}',
+        '{"external_ids": {"omie": "\\u0000"}}',
+        '{"title": "\\ud800"}',
+        '{"\\ud800": 1}',
+        '{"value": 1e400}',
+        '{"value": NaN}',
+        '{"custom_fields": ' + "[" * 100_000 + "]" * 100_000 + "}",
+        "\xff",
+    ],
+)
+def test_what_cannot_be_kept_is_refused_and_breaks_nothing(api: ApiClient, deal: Deal, body: str) -> None:
+    CustomField.objects.create(entity="deal", key="plan", label="Plan")
+    CustomField.objects.create(entity="deal", key="number", label="Number", type="number")
+    raw = body.encode("latin-1")
+    answer = api.http.patch(f"/api/v1/deals/{deal.pk}/", raw, content_type="application/json")
+    assert (answer.status_code, answer.json()["type"] in ("validation_error", "client_error")) == (400, True)
+    assert Deal.objects.get().version == 1
+
+
 def test_what_is_not_json_is_refused(api: ApiClient, deal: Deal) -> None:
     address = f"/api/v1/deals/{deal.pk}/"
     assert api.http.patch(address, "{", content_type="application/json").status_code == 400
@@ -293,6 +317,8 @@ def test_deals_are_found_by_each_filter(
         {"status": "sold"},
         {"stage": "first"},
         {"created_after": "yesterday"},
+        {"status": "\0"},
+        {"page_size": "9" * 5000},
         {"ordering": "rank"},
         {"ordering": "owner__password"},
         {"page_size": "0"},
