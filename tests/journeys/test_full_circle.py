@@ -2,13 +2,14 @@
 
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import requests
+from playwright.sync_api import Browser, Locator, Page, expect
 from standardwebhooks import Webhook
 
 from crm.models import ApiToken, User
@@ -136,3 +137,61 @@ def test_the_full_circle_through_the_api_alone(
     assert [attempt["status_code"] for attempt in api.get(delivery_path)["attempts"]] == [200]
     assert len(api.get("deliveries/")["results"]) == 1  # the answer is not sent back to its sender
     assert api.get(f"inbound_requests/{said['id']}/")["state"] == "applied"
+
+
+@pytest.fixture
+def page(site: str, browser: Browser) -> Iterator[Page]:
+    """A browser that nobody has logged in with yet."""
+    context = browser.new_context(base_url=site, locale="en-US")
+    yield context.new_page()
+    context.close()
+
+
+def drag(card: Locator, to: Locator) -> None:
+    """With the mouse, as a hand does it: press, move in steps, release."""
+    start, end = card.bounding_box(), to.bounding_box()
+    assert start
+    assert end
+    mouse = card.page.mouse
+    mouse.move(start["x"] + start["width"] / 2, start["y"] + start["height"] / 2)
+    mouse.down()
+    mouse.move(end["x"] + end["width"] / 2, end["y"] + 40, steps=8)
+    mouse.up()
+
+
+def test_the_full_circle_in_the_browser(
+    api: Api, erp: Erp, stages: list[dict[str, Any]], page: Page, start_worker: Callable[[], Worker]
+) -> None:
+    start_worker()
+    deal = api.post("deals/", title="ERP for a bakery", stage=stages[0]["id"], value="1500.00")
+    page.goto("/")
+    page.get_by_label("E-mail").fill("alice@example.com")
+    page.get_by_label("Password").fill("alice's password")
+    page.keyboard.press("Enter")
+
+    page.get_by_role("link", name="New automation for Proposal").click()
+    expect(page.get_by_label("Event")).to_have_value("deal.stage_changed")
+    expect(page.get_by_label("Stage")).to_have_value(str(stages[1]["id"]))
+    page.get_by_label("Its name").fill("ERP")
+    page.get_by_label("URL").fill(erp.receiver.url)
+    page.get_by_role("button", name="Save").click()
+    page.wait_for_url("**/automations/**")
+    (rule,) = eventually(lambda: api.get("rules/")["results"])
+
+    page.goto("/")
+    page.evaluate("window.isStillTheSamePage = true")
+    card = page.locator(f"[data-deal-id='{deal['id']}']")
+    proposal = page.locator(f"[data-stage-id='{stages[1]['id']}']")
+    drag(card, proposal.locator(".cards"))
+    expect(proposal.locator("[data-deal-id]")).to_have_count(1)
+
+    (request,) = erp.receiver.wait_for(1)
+    event = erp.verify(request, api.get(f"destinations/{rule['destination']}/secret/")["secret"])
+    assert event["data"]["deal"]["stage"]["name"] == "Proposal"
+    assert event["data"]["changed_by"]["name"] == "Alice Reis"
+
+    erp.answer(event)
+    expect(proposal.locator(".tag")).to_have_text(["In the ERP"])
+    assert page.evaluate("window.isStillTheSamePage")
+    card.get_by_role("link", name="ERP for a bakery").click()
+    expect(page.get_by_text("PED-1", exact=True).first).to_be_visible()
