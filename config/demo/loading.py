@@ -232,7 +232,7 @@ class _Team:
         deal = create_deal(
             actor=actor,
             stage=path[0],
-            title=self._any(board.products),
+            title=self._product(board),
             fields={**self._fields(), "contact": contact, "company": contact.company, "owner": seller},
         )
         self._date(deal, first, "created_at", "stage_entered_at")
@@ -240,6 +240,11 @@ class _Team:
             deal = move_deal(deal_id=deal.pk, stage=stage, actor=actor)
             self._date(deal, moment, "stage_entered_at")
         return deal
+
+    def _product(self, board: sales.Board) -> str:
+        """Neighbours on the board want different things, and so does a customer who comes again."""
+        rounds, turn = divmod(self._turn, len(self.customers))
+        return board.products[(turn * 7 + rounds) % len(board.products)]
 
     def _fields(self) -> dict[str, object]:
         days_ahead = self._random.randint(5, 75)
