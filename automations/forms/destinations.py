@@ -22,6 +22,9 @@ def secret_input(label: Any) -> forms.CharField:
 
 
 class DestinationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
+    method = forms.ChoiceField(
+        label=gettext_lazy("Method"), choices=[(method, method) for method in Destination.Method.values]
+    )
     headers = HeadersField(label=gettext_lazy("Headers"), required=False)
     retry_schedule = ScheduleField(label=gettext_lazy("Attempts, each after"))
     basic_username = forms.CharField(label=gettext_lazy("User name"), required=False)

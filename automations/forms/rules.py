@@ -29,6 +29,13 @@ class StageField(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic f
         self.choices = [("", empty), *groups.items()]
 
 
+class DestinationField(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic for the type checker only
+    """A destination; None stands for one that is made along with the rule."""
+
+    def clean(self, value: Any) -> Any:
+        return super().clean(value) if value else None
+
+
 class RuleForm(forms.Form):
     name = forms.CharField(label=gettext_lazy("Name"), max_length=120)
     event = forms.ChoiceField(label=gettext_lazy("Event"), choices=Event.choices)
@@ -40,17 +47,15 @@ class RuleForm(forms.Form):
     )
     stage = StageField(label=gettext_lazy("Stage"))
     from_stage = StageField(label=gettext_lazy("Coming from"))
-    destination = forms.ModelChoiceField(
+    destination = DestinationField(
         Destination.objects.present(),
         label=gettext_lazy("Destination"),
-        required=False,
         empty_label=gettext_lazy("+ New destination"),
     )
-    new_name = forms.CharField(label=gettext_lazy("Its name"), max_length=120, required=False)
+    new_name = forms.CharField(label=gettext_lazy("Its name"), max_length=120)
     new_url = forms.CharField(
         label=gettext_lazy("URL"),
         max_length=2000,
-        required=False,
         widget=forms.URLInput(attrs={"placeholder": "https://", "autocomplete": "off"}),
     )
 
@@ -61,19 +66,17 @@ class RuleForm(forms.Form):
             .select_related("pipeline")
             .order_by("pipeline__position", "pipeline_id", "position")
         )
-        for name, empty in (("stage", _("Any stage")), ("from_stage", _("Any stage"))):
+        for name in ("stage", "from_stage"):
             field = self.fields[name]
             if isinstance(field, StageField):
-                field.offer(stages, empty=empty)
+                field.offer(stages, empty=_("Any stage"))
+        if self.data.get("destination"):
+            self.fields["new_name"].required = self.fields["new_url"].required = False
 
     def clean(self) -> dict[str, Any]:
         values = self.cleaned_data
         if values.get("event") != Event.DEAL_STAGE_CHANGED:
             values["from_stage"] = None  # its input is hidden then
-        if "destination" in values and values["destination"] is None:
-            for name in ("new_name", "new_url"):
-                if not values.get(name):
-                    self.add_error(name, _("A new destination needs this."))
         return values
 
     def save(self, *, rule: Rule | None, by: User) -> Rule | None:

@@ -1,11 +1,17 @@
-"""What templates about sending need: sentences, and JSON for people."""
+"""What templates about sending need: a rule as a sentence and an error as a word."""
 
 from django import template
+from django.utils.translation import gettext as _
 
 from automations.explanations import describe_rule
-from automations.forms.fields import wait_text
 
 register = template.Library()
 
 register.filter("sentence", describe_rule)
-register.filter("wait", wait_text)
+
+
+@register.filter
+def error_word(code: str) -> str:
+    """The kind of error for a narrow column; the delivery's page has the whole sentence."""
+    kinds = {"dns": "DNS", "tls": "TLS", "timeout": _("timeout"), "address": _("address")}
+    return kinds.get(code.partition("_")[0], _("connection"))

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 from django.views.decorators.http import require_POST, require_safe
 
 from automations.curl import as_curl
@@ -76,7 +76,7 @@ def _readable(rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
 
 def _tabs(request: HttpRequest, chosen: LogFilter) -> list[Tab]:
     counts = {} if chosen.is_narrowing else {state.value: _count(state) for state in Delivery.State}
-    states = [("", _("All")), *Delivery.State.choices]
+    states = [("", pgettext("deliveries", "All")), *Delivery.State.choices]
     return [
         Tab(str(label), value, _url(request, state=value or None, before=None), counts.get(value))
         for value, label in states

@@ -23,8 +23,7 @@ from automations.destinations import (
 )
 from automations.forms.destinations import DestinationForm, RotationForm
 from automations.models import Delivery, Destination, Event
-from automations.views.rules import OFFERED_DEALS
-from crm.models import Deal
+from automations.views.rules import offered_deals
 from crm.views.access import PageRequest, admin_required
 
 _SECRETS = ("headers", "credentials", "secret", "previous_secret")
@@ -91,7 +90,7 @@ def _surroundings(found: Destination) -> dict[str, object]:
         if len(found.secrets_at(timezone.now())) > 1
         else None,
         "events": Event.choices,
-        "deals": Deal.objects.order_by("-id")[:OFFERED_DEALS],
+        "deals": offered_deals(),
         "delete_text": _(
             "Rules deleted with it: %(rules)d. Waiting deliveries cancelled: %(waiting)d. The log stays."
         )

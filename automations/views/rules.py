@@ -56,11 +56,11 @@ def _with_last_state(rules: QuerySet[Rule]) -> QuerySet[Rule]:
 
 
 def _grouped(rules: list[Rule]) -> list[Group]:
-    """In the order of the board: pipeline, stage, position."""
+    """In the order of the board; rules for every pipeline come last."""
 
     def place(rule: Rule) -> tuple[int, ...]:
         stage, pipeline = rule.stage, _pipeline(rule)
-        of_pipeline = (pipeline.position, pipeline.pk) if pipeline else (-1, 0)
+        of_pipeline = (0, pipeline.position, pipeline.pk) if pipeline else (1,)
         return (*of_pipeline, *((stage.position, stage.pk) if stage else (-1, 0)))
 
     rules.sort(key=lambda rule: (place(rule), rule.position, rule.pk))
@@ -96,11 +96,16 @@ def _edit(request: PageRequest, form: RuleForm, *, rule: Rule | None) -> HttpRes
     context = {
         "form": form,
         "rule": rule,
-        "deals": Deal.objects.order_by("-id")[:OFFERED_DEALS],
+        "deals": offered_deals(),
         "delete_text": _what_deleting_does(rule) if rule else "",
         "log": rule.deliveries.order_by("-id").defer("body")[:5] if rule else [],
     }
     return render(request, "automations/rule.html", context, status=422 if form.is_bound else 200)
+
+
+def offered_deals() -> QuerySet[Deal]:
+    """The newest open deals, to try things with."""
+    return Deal.objects.open().order_by("-id")[:OFFERED_DEALS]
 
 
 def _what_deleting_does(rule: Rule) -> str:
