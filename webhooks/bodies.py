@@ -32,7 +32,14 @@ class LimitBodies:
         announced = dict(scope["headers"]).get(b"content-length", b"0")
         fits = announced.isdigit() and int(announced[:20]) <= self.most
         body = _Body(receive, most=self.most + 1 if fits else 0, seconds=self.seconds)
-        await self.app(scope, body.receive, send)
+
+        async def answer(message: type_of_message) -> None:
+            if body.is_cut and message["type"] == "http.response.start":
+                # Else the server would go on reading what we have no use for.
+                message = {**message, "headers": [*message.get("headers", []), (b"connection", b"close")]}
+            await send(message)
+
+        await self.app(scope, body.receive, answer)
         if body.is_late:  # Django has left without an answer, as if the sender had hung up
             await send({"type": "http.response.start", "status": 408, "headers": [(b"connection", b"close")]})
             await send({"type": "http.response.body", "body": b""})
@@ -44,13 +51,13 @@ class _Body:
     def __init__(self, receive: type_of_receive, *, most: int, seconds: float) -> None:
         self._receive, self._left = receive, most
         self._until = asyncio.get_running_loop().time() + seconds
-        self._is_over = self.is_late = False
+        self._is_over = self.is_cut = self.is_late = False
 
     async def receive(self) -> type_of_message:
         if self._is_over:
-            return await self._receive()  # which now waits for the sender to hang up
+            return await self._hanging_up()
         if not self._left:
-            self._is_over = True
+            self._is_over = self.is_cut = True
             return {"type": "http.request", "body": b"", "more_body": False}
         try:
             async with asyncio.timeout_at(self._until):
@@ -63,5 +70,12 @@ class _Body:
     def _cut(self, message: type_of_message) -> type_of_message:
         body = message.get("body", b"")[: self._left]
         self._left -= len(body)
-        self._is_over = not message.get("more_body", False) or not self._left
+        self.is_cut = not self._left
+        self._is_over = self.is_cut or not message.get("more_body", False)
         return {"type": "http.request", "body": body, "more_body": not self._is_over}
+
+    async def _hanging_up(self) -> type_of_message:
+        """The sender's leaving; what still comes of a body that was cut is thrown away."""
+        while (message := await self._receive())["type"] == "http.request":
+            pass
+        return message

@@ -107,7 +107,7 @@ def _take_verification(endpoint: InboundEndpoint, verification: Mapping[str, Any
         endpoint.verification = clean_verification(options)
         scheme = endpoint.verification["scheme"]
         if given is not None:
-            check_secret(scheme, given)
+            check_secret(scheme, given if isinstance(given, str) else "")
     except InvalidVerification as error:
         raise InvalidFields({"verification": [str(error)]}) from error
     if given is None and scheme == former and endpoint.secret is not None:

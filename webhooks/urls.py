@@ -1,11 +1,21 @@
 """The addresses of the inbound side."""
 
-from django.urls import URLPattern, URLResolver, re_path
+from django.urls import URLPattern, URLResolver, path, re_path
 
+from webhooks import pages
 from webhooks.receiving import receive
 
 urlpatterns: list[URLPattern | URLResolver] = [
     re_path(r"^in/(?P<key>[A-Za-z0-9_-]{20,64})/\Z", receive, name="receive"),
     # Without the last slash too, because a redirect would lose the body.
     re_path(r"^in/(?P<key>[A-Za-z0-9_-]{20,64})\Z", receive),
+    path("webhooks/", pages.endpoints, name="endpoints"),
+    path("webhooks/endpoints/new/", pages.new_endpoint, name="new-endpoint"),
+    path("webhooks/endpoints/<int:endpoint_id>/", pages.endpoint, name="endpoint"),
+    path("webhooks/endpoints/<int:endpoint_id>/url/", pages.new_url, name="rotate-endpoint-url"),
+    path("webhooks/endpoints/<int:endpoint_id>/secret/", pages.new_secret, name="rotate-endpoint-secret"),
+    path("webhooks/endpoints/<int:endpoint_id>/delete/", pages.remove_endpoint, name="delete-endpoint"),
+    path("webhooks/requests/", pages.requests, name="inbound-requests"),
+    path("webhooks/requests/<str:request_id>/", pages.inbound_request, name="inbound-request"),
+    path("webhooks/requests/<str:request_id>/replay/", pages.replay_request, name="replay-request"),
 ]

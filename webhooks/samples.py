@@ -1,0 +1,46 @@
+"""A request to try an endpoint with, as a command for a terminal: a real document, recognised the way the endpoint wants."""
+
+import json
+import shlex
+from urllib.parse import urlencode
+
+from webhooks.models import InboundEndpoint
+
+HIDDEN = "YOUR_SECRET"
+
+_SIGNED = """body={body}
+id="msg_$(date +%s)"; timestamp=$(date +%s)
+key=$(printf %s {secret} | cut -d_ -f2 | base64 -d | od -An -vtx1 | tr -d ' \\n')
+signature=$(printf %s "$id.$timestamp.$body" | openssl dgst -sha256 -mac HMAC -macopt "hexkey:$key" -binary | base64)
+curl -X POST {url} \\
+  -H 'Content-Type: application/json' \\
+  -H "webhook-id: $id" -H "webhook-timestamp: $timestamp" -H "webhook-signature: v1,$signature" \\
+  --data-binary "$body\""""
+
+
+def curl_for(endpoint: InboundEndpoint, *, secret: str | None) -> str:
+    """The command; HIDDEN stands in it where `secret` is not known any more."""
+    told = secret or HIDDEN
+    body = shlex.quote(json.dumps(document_for(endpoint), ensure_ascii=False))
+    verification = endpoint.verification
+    if verification["scheme"] == "standard_webhooks":
+        return _SIGNED.format(body=body, secret=shlex.quote(told), url=shlex.quote(endpoint.url))
+    url, headers = endpoint.url, ["Content-Type: application/json"]
+    if verification["scheme"] == "token" and verification["in"] == "query":
+        url = f"{url}?{urlencode({verification['name']: told})}"
+    elif verification["scheme"] == "token":
+        headers.append(f"{verification['name']}: {told}")
+    lines = [f"curl -X POST {shlex.quote(url)}", *(f"-H {shlex.quote(header)}" for header in headers)]
+    return " \\\n  ".join([*lines, f"--data-binary {body}"])
+
+
+def document_for(endpoint: InboundEndpoint) -> dict[str, object]:
+    """Makes a deal, once however often it is sent."""
+    deal: dict[str, object] = {"title": "Website: 3 licences", "value": "150.00", "add_tags": ["website"]}
+    if endpoint.default_stage:
+        deal["stage"] = endpoint.default_stage.name
+    return {
+        "event_id": "order-1001",
+        "deal": deal,
+        "contact": {"name": "Maria Souza", "emails": ["maria@example.com"]},
+    }
