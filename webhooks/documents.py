@@ -119,7 +119,7 @@ class Money(serializers.Field[Decimal, Any, str, Any]):
 
     def to_internal_value(self, data: Any) -> Decimal:
         is_number = isinstance(data, int | Decimal) and not isinstance(data, bool)
-        text = f"{data:f}" if is_number else data
+        text = f"{Decimal(data):f}" if is_number else data
         if not isinstance(text, str) or not _AMOUNT.fullmatch(text):
             self.fail("invalid")
         return Decimal(text)

@@ -205,6 +205,15 @@ def test_everything_a_document_can_say_of_a_deal_is_written(sender: Sender, deal
     assert (Subscription.objects.get().deal, f"{Subscription.objects.get().amount}") == (written, "99.00")
 
 
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [("10", "10.00"), ("10.5", "10.50"), (10, "10.00"), (10.5, "10.50"), (1e2, "100.00"), (0, "0.00")],
+)
+def test_money_is_text_or_a_number(sender: Sender, deal: Deal, value: Any, kept: str) -> None:
+    sender.post({"match": {"deal_id": deal.pk}, "deal": {"value": value}})
+    assert f"{Deal.objects.get().value}" == kept
+
+
 def test_null_leaves_a_field_as_it_is(sender: Sender, deal: Deal) -> None:
     document = {"match": {"deal_id": deal.pk}, "deal": {"title": None, "stage": None, "value": "5"}}
     changes = sender.post(document).json()["changes"]
