@@ -1,4 +1,4 @@
-"""A request to try an endpoint with, as a command for a terminal: a real document, recognised the way the endpoint wants."""
+"""A request to try an endpoint with, as a command for a terminal, with whatever the endpoint recognises senders by."""
 
 import json
 import shlex

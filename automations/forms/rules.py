@@ -1,11 +1,9 @@
 """The form of a rule: when, and where to. A new destination can be made along with it."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from django import forms
 from django.db import transaction
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from automations.destinations import DestinationError, create_destination
@@ -13,20 +11,7 @@ from automations.explanations import describe_rule
 from automations.models import Destination, Event, Rule
 from automations.rules import RuleError, create_rule, update_rule
 from crm.models import Pipeline, Stage, User
-
-
-class StageField(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic for the type checker only
-    """A stage of any pipeline, offered under its pipeline's name."""
-
-    def __init__(self, *, label: Any) -> None:
-        stages = Stage.objects.select_related("pipeline")
-        super().__init__(stages, label=label, required=False)
-
-    def offer(self, stages: Iterable[Stage], *, empty: str) -> None:
-        groups: dict[str, list[tuple[int, str]]] = {}
-        for stage in stages:
-            groups.setdefault(stage.pipeline.name, []).append((stage.pk, stage.name))
-        self.choices = [("", empty), *groups.items()]
+from crm.views.fields import StageField
 
 
 class DestinationField(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic for the type checker only
@@ -45,8 +30,8 @@ class RuleForm(forms.Form):
         required=False,
         empty_label=gettext_lazy("Any pipeline"),
     )
-    stage = StageField(label=gettext_lazy("Stage"))
-    from_stage = StageField(label=gettext_lazy("Coming from"))
+    stage = StageField(label=gettext_lazy("Stage"), empty=gettext_lazy("Any stage"))
+    from_stage = StageField(label=gettext_lazy("Coming from"), empty=gettext_lazy("Any stage"))
     destination = DestinationField(
         Destination.objects.present(),
         label=gettext_lazy("Destination"),
@@ -61,15 +46,6 @@ class RuleForm(forms.Form):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        stages = list(
-            Stage.objects.filter(pipeline__archived=False)
-            .select_related("pipeline")
-            .order_by("pipeline__position", "pipeline_id", "position")
-        )
-        for name in ("stage", "from_stage"):
-            field = self.fields[name]
-            if isinstance(field, StageField):
-                field.offer(stages, empty=_("Any stage"))
         if self.data.get("destination"):
             self.fields["new_name"].required = self.fields["new_url"].required = False
 

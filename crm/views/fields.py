@@ -11,6 +11,7 @@ from django.urls import reverse_lazy
 from django.utils.translation import gettext as _
 
 from crm import formats
+from crm.models import Stage
 
 
 class MoneyField(forms.DecimalField):
@@ -62,3 +63,20 @@ class CompanyInput(forms.TextInput):
             "hx-include": "this",
         }
         super().__init__(attrs=offer)
+
+
+class StageField(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic for the type checker only
+    """A stage of any open pipeline, offered under its pipeline's name. Never required: empty is any stage."""
+
+    def __init__(self, *, label: Any, empty: Any) -> None:
+        self.empty = empty
+        stages = Stage.objects.filter(pipeline__archived=False).select_related("pipeline")
+        in_order = stages.order_by("pipeline__position", "pipeline_id", "position", "pk")
+        super().__init__(in_order, label=label, required=False)
+        self.choices = self._grouped  # asked anew for each form
+
+    def _grouped(self) -> list[Any]:
+        groups: dict[str, list[tuple[int, str]]] = {}
+        for stage in self.queryset or ():
+            groups.setdefault(stage.pipeline.name, []).append((stage.pk, stage.name))
+        return [("", self.empty), *groups.items()]
