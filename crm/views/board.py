@@ -12,10 +12,10 @@ from crm.board import (
     board_columns,
     board_summary,
     column_page,
-    make_cards,
     stage_totals,
     touched_cards,
 )
+from crm.cards import make_cards
 from crm.models import Deal, DealQuerySet, Pipeline, Stage
 from crm.views.access import PageRequest
 
@@ -59,9 +59,7 @@ def more_cards(request: PageRequest, stage_id: int) -> HttpResponse:
     """The next cards of a column, below the rank `?after=`."""
     stage = get_object_or_404(Stage, pk=stage_id)
     rows, more = column_page(shown_deals(request), stage, after=request.GET.get("after", ""))
-    return render(
-        request, "crm/_cards.html", {"stage": stage, "cards": make_cards(rows, [stage]), "more": more}
-    )
+    return render(request, "crm/_cards.html", {"stage": stage, "cards": make_cards(rows), "more": more})
 
 
 @login_required
@@ -98,15 +96,15 @@ def touched_answer(request: PageRequest, pipeline: Pipeline, deal_ids: list[int]
     return {
         "cards": [
             {
-                "id": card.deal.pk,
-                "stage": card.deal.stage_id,
-                "rank": card.deal.rank,
-                "version": card.deal.version,
-                "html": render_to_string("crm/_card.html", {"card": card}, request),
+                "id": card.id,
+                "stage": card.stage,
+                "rank": card.rank,
+                "version": card.version,
+                "html": card.html,
             }
             for card in cards
         ],
-        "gone": sorted(set(deal_ids) - {card.deal.pk for card in cards}),
+        "gone": sorted(set(deal_ids) - {card.id for card in cards}),
         **numbers(request, pipeline),
     }
 
