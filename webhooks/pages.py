@@ -189,10 +189,19 @@ def inbound_request(request: PageRequest, request_id: str) -> HttpResponse:
         "found": found,
         "body": _pretty(bytes(found.body)),
         "headers": sorted(found.headers.items()),
-        "changes": [(path, before, after) for path, (before, after) in found.changes.items()],
+        "changes": [
+            (path, _plain(before), _plain(after)) for path, (before, after) in sorted(found.changes.items())
+        ],
         "can_replay": found.state in (State.REJECTED, State.IGNORED, State.FAILED),
     }
     return render(request, "webhooks/request.html", context)
+
+
+def _plain(value: Any) -> str:
+    """A changed value as text; a dash for none."""
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "—"
+    return "—" if value is None or value == "" else str(value)
 
 
 def _whole() -> QuerySet[InboundRequest]:

@@ -12,3 +12,12 @@ function narrow() {
 
 pipeline.addEventListener("change", narrow);
 narrow();
+
+// A new rule is named after what it waits for, until somebody gives it a name.
+const { name } = form.elements;
+let sentence = name.defaultValue;
+document.getElementById("preview")?.addEventListener("htmx:afterSettle", (event) => {
+  const said = event.currentTarget.querySelector("[data-sentence]").textContent;
+  if (name.value === sentence && location.pathname.endsWith("/new/")) name.value = said;
+  sentence = said;
+});
