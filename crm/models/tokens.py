@@ -7,6 +7,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from crm.encryption import EncryptedField
+
 
 class ApiToken(models.Model):
     """A key to the API. The token itself is shown once; only its SHA-256 digest is kept."""
@@ -40,7 +42,8 @@ class IdempotentAnswer(models.Model):
     key = models.CharField(max_length=255)
     request_digest = models.CharField(max_length=64)
     status_code = models.PositiveSmallIntegerField(null=True)
-    body = models.JSONField(null=True)
+    # Encrypted, since an answer may be the one that shows a secret.
+    body = EncryptedField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
