@@ -60,18 +60,22 @@ def url_of_test_database() -> str:
     )
 
 
-@pytest.fixture
-def start_worker(transactional_db: None) -> Iterator[Callable[[], Worker]]:
-    environment = {
+def environment() -> dict[str, str]:
+    """That of a real process on the test database."""
+    return {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "DATABASE_URL": url_of_test_database(),
         "LOG_LEVEL": "ERROR",
     }
+
+
+@pytest.fixture
+def start_worker(transactional_db: None) -> Iterator[Callable[[], Worker]]:
     started: list[Worker] = []
 
     def start() -> Worker:
-        started.append(Worker(environment))
+        started.append(Worker(environment()))
         started[-1].wait_until_ready()
         return started[-1]
 
@@ -140,6 +144,24 @@ def test_nothing_is_lost_when_the_whole_worker_is_killed_and_started_again(
     start_worker()
     eventually(lambda: Delivery.objects.filter(state="delivered").count() == 2, seconds=RECOVERY)
     assert [request.headers["stagehook-attempt"] for request in receiver.requests] == ["1", "2", "1"]
+
+
+def test_what_a_process_committed_but_died_before_queueing_is_sent(
+    start_worker: Callable[[], Worker], deal: Deal, stages: list[Stage], rule: Rule, receiver: Receiver
+) -> None:
+    start_worker()
+    dying = f"""
+import os, signal, django
+django.setup()
+from automations import wake
+from crm import actors, deals, models
+wake.queue_drain = lambda: os.kill(os.getpid(), signal.SIGKILL)
+stage = models.Stage.objects.get(pk={stages[1].pk})
+deals.move_deal(deal_id={deal.pk}, stage=stage, actor=actors.Actor.system())
+"""
+    process = subprocess.run([sys.executable, "-c", dying], cwd=PROJECT, env=environment(), check=False)
+    assert process.returncode == -signal.SIGKILL
+    receiver.wait_for(1, within=RECOVERY)
 
 
 def test_a_killed_watch_takes_its_cluster_with_it(start_worker: Callable[[], Worker]) -> None:
