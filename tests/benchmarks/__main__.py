@@ -1,0 +1,9 @@
+"""`make bench`: every benchmark, each printing its table."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+sys.exit(pytest.main(["--quiet", "--override-ini=python_files=bench_*.py", str(HERE)]))
