@@ -94,9 +94,8 @@ def tell_order(partner: Partner, event: Mapping[str, Any], headers: Mapping[str,
         try:
             answer = requests.post(partner.answer_url, body, headers={**signed, **chain}, timeout=10)
         except requests.RequestException as error:
-            log.warning(
-                "Stagehook cannot be reached: %s", type(error).__name__
-            )  # its text has the secret URL
+            # Not the error's text, which has the secret URL in it.
+            log.warning("Stagehook cannot be reached: %s", type(error).__name__)
             continue
         log.info("%s: %d", document["deal"]["external_ids"]["erp"], answer.status_code)
         if answer.status_code < 500:
