@@ -1,5 +1,6 @@
 """Rules, attempts and deliveries in plain sentences: what is waited for, what happened, what follows, what helps."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from http import HTTPStatus
 
@@ -25,7 +26,7 @@ _REASONS = {
     "destination_deleted": gettext_lazy("It was cancelled because its destination was deleted."),
     "silent_mode": gettext_lazy("Nothing was sent: this installation is in silent mode."),
 }
-_HELP_WITH_ERRORS = {
+_HELP_WITH_ERRORS: Mapping[str, object] = {  # the log may hold codes of other versions
     ErrorCode.ADDRESS_REFUSED: gettext_lazy(
         "If this system really stands in your own network, add the network to ALLOWED_PRIVATE_NETWORKS."
     ),
@@ -132,10 +133,7 @@ def _what_follows(delivery: Delivery, *, now: datetime) -> str:
 def advise(attempt: Attempt) -> str:
     """What may help after a failed attempt; empty where nothing is known to."""
     if attempt.error_code:
-        help_with_error = (
-            _HELP_WITH_ERRORS.get(ErrorCode(attempt.error_code)) if attempt.error_code in ErrorCode else ""
-        )
-        return str(help_with_error or "")
+        return str(_HELP_WITH_ERRORS.get(attempt.error_code, ""))
     status = attempt.status_code or 0
     if 300 <= status < 400:
         return _("Put the address it redirects to into the destination's URL.")

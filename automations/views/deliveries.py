@@ -105,7 +105,8 @@ def _url(request: HttpRequest, **changes: str | None) -> str:
 def newer(request: PageRequest) -> HttpResponse:
     """How many came after `?since=`, and the rows among `?seen=ID.ATTEMPTS` that have changed since."""
     chosen, since = LogFilter(request.GET), request.GET.get("since", "")
-    fresh = chosen.narrow(Delivery.objects.filter(pk__gt=since), now=timezone.now()).order_by()
+    now = timezone.now()
+    fresh = chosen.narrow(Delivery.objects.filter(pk__gt=since), now=now).order_by()
     seen = dict(text.split(".", 1) for text in request.GET.getlist("seen")[:PAGE] if "." in text)
     rows = _readable(Delivery.objects.filter(pk__in=seen))
     context = {
@@ -114,6 +115,7 @@ def newer(request: PageRequest) -> HttpResponse:
         "since": since,
         "query": _without(request, "since", "seen").urlencode(),
         "rows": [row for row in rows if _version(row) != seen[row.pk]],
+        "now": now,
     }
     return render(request, "automations/_newer.html", context)
 
@@ -241,7 +243,7 @@ def _answer(
         messages.add_message(request, level, text)
         return redirect("delivery", delivery_id)
     row = _readable(Delivery.objects.filter(pk=delivery_id)).get()
-    response = render(request, "automations/_delivery_row.html", {"row": row})
+    response = render(request, "automations/_delivery_row.html", {"row": row, "now": timezone.now()})
     tone = "bad" if level == messages.ERROR else ""
     response["HX-Trigger"] = json.dumps({"toast": {"text": text, "tone": tone}})
     return response

@@ -1,0 +1,225 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from automations.curl import as_curl
+from automations.explanations import advise, explain_attempt, explain_delivery
+from automations.http import ErrorCode
+from automations.models import Attempt, Delivery, Rule, new_delivery_id
+from automations.views.deliveries import PAGE, phases_of
+from crm.actors import Actor
+from crm.deals import move_deal
+from crm.models import Deal, Stage, User
+
+URL = "/automations/deliveries/"
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def browser(client: Client, alice: User) -> Client:
+    client.force_login(alice)
+    return client
+
+
+@pytest.fixture
+def delivery(rule: Rule, deal: Deal, stages: list[Stage], actor: Actor) -> Delivery:
+    """Waiting for its first attempt."""
+    move_deal(deal_id=deal.pk, stage=stages[1], actor=actor)
+    return Delivery.objects.get()
+
+
+def attempt_of(delivery: Delivery, **fields: object) -> Attempt:
+    number = delivery.attempts.count() + 1
+    whole = {"trigger": "initial", "url": "https://erp.example/hook", "started_at": NOON, "finished_at": NOON}
+    return Attempt.objects.create(delivery=delivery, number=number, **{**whole, **fields})
+
+
+def copies(delivery: Delivery, count: int) -> None:
+    rows = [Delivery(**{**values_of(delivery), "id": new_delivery_id()}) for _ in range(count)]
+    Delivery.objects.bulk_create(rows)
+
+
+def values_of(delivery: Delivery) -> dict[str, object]:
+    return {field.attname: getattr(delivery, field.attname) for field in Delivery._meta.concrete_fields}
+
+
+def test_the_log_is_read_page_by_page_newest_first(browser: Client, delivery: Delivery) -> None:
+    copies(delivery, PAGE)
+    first = browser.get(URL)
+    second = browser.get(first.context["next_url"])
+    shown = [row.pk for page in (first, second) for row in page.context["rows"]]
+    assert shown == list(Delivery.objects.order_by("-id").values_list("pk", flat=True))
+    assert second.context["next_url"] == ""
+
+
+def test_the_page_costs_the_same_queries_however_long_the_log(
+    browser: Client, delivery: Delivery, django_assert_max_num_queries: object
+) -> None:
+    copies(delivery, PAGE)
+    with django_assert_max_num_queries(14):  # type: ignore[operator]  # pytest-django's fixture
+        browser.get(URL)
+
+
+def test_the_log_can_be_narrowed(browser: Client, delivery: Delivery) -> None:
+    Delivery.objects.update(state="failed", status_code=503)
+    fits = [
+        "state=failed",
+        "answer=5xx",
+        f"rule={delivery.rule_id}",
+        "event=deal.stage_changed",
+        "period=hour",
+    ]
+    misfits = ["state=delivered", "answer=2xx", "answer=none", "event=deal.won", "deal=0&state=pending"]
+    assert [len(browser.get(f"{URL}?{query}").context["rows"]) for query in fits] == [1] * 5
+    assert [len(browser.get(f"{URL}?{query}").context["rows"]) for query in misfits] == [0] * 5
+
+
+def test_what_cannot_be_read_narrows_nothing(browser: Client, delivery: Delivery) -> None:
+    page = browser.get(f"{URL}?state=lost&rule=x&period=century&before=&deal=abc")
+    assert len(page.context["rows"]) == 1
+
+
+def test_a_page_is_told_what_is_new_and_what_has_moved_on(browser: Client, delivery: Delivery) -> None:
+    seen = f"seen={delivery.pk}.0-pending"
+    quiet = browser.get(f"{URL}newer/?since={delivery.pk}&{seen}").content.decode()
+    assert "new" not in quiet.replace("newer", "")
+    assert delivery.pk not in quiet
+    copies(delivery, 2)
+    Delivery.objects.filter(pk=delivery.pk).update(state="delivered", attempts_made=1)
+    told = browser.get(f"{URL}newer/?since={delivery.pk}&{seen}").content.decode()
+    assert "2 new" in told
+    assert f'id="{delivery.pk}" hx-swap-oob="true"' in told
+
+
+def test_one_delivery_shows_its_attempts_newest_first_and_the_chosen_one(
+    browser: Client, delivery: Delivery
+) -> None:
+    attempt_of(delivery, status_code=500, response_body="first answer")
+    attempt_of(delivery, status_code=503, response_body='{"second": "answer"}', trigger="retry")
+    newest = browser.get(f"{URL}{delivery.pk}/")
+    assert [attempt.number for attempt, _text in newest.context["attempts"]] == [2, 1]
+    assert newest.context["response_body"] == '{\n  "second": "answer"\n}'
+    chosen = browser.get(f"{URL}{delivery.pk}/?attempt=1")
+    assert chosen.context["response_body"] == "first answer"
+    assert browser.get(f"{URL}{delivery.pk}/?attempt=9").context["attempt"].number == 2
+
+
+def test_an_unchanged_delivery_is_not_sent_to_the_page_again(browser: Client, delivery: Delivery) -> None:
+    assert browser.get(f"{URL}{delivery.pk}/?seen=0-pending").status_code == 204
+    Delivery.objects.update(attempts_made=1)
+    assert browser.get(f"{URL}{delivery.pk}/?seen=0-pending").status_code == 200
+
+
+def test_a_delivery_is_cancelled_once_and_sent_again(browser: Client, delivery: Delivery) -> None:
+    url = f"{URL}{delivery.pk}/"
+    browser.post(f"{url}cancel/")
+    assert Delivery.objects.get().state == "cancelled"
+    again = browser.post(f"{url}cancel/", follow=True).content.decode()
+    assert "Only a waiting delivery can be cancelled." in again
+    browser.post(f"{url}resend/")
+    assert Delivery.objects.get().state == "pending"
+
+
+def test_the_log_gets_the_changed_row_back(browser: Client, delivery: Delivery) -> None:
+    answer = browser.post(f"{URL}{delivery.pk}/cancel/", headers={"HX-Request": "true"})
+    assert answer.content.decode().startswith(f'<tr id="{delivery.pk}"')
+    assert "It is cancelled." in answer["HX-Trigger"]
+
+
+def test_chosen_deliveries_are_sent_again_or_called_off(browser: Client, delivery: Delivery) -> None:
+    copies(delivery, 2)
+    ids = list(Delivery.objects.order_by("id").values_list("pk", flat=True))
+    browser.post(f"{URL}many/", {"ids": ids[:2], "action": "cancel"})
+    assert Delivery.objects.filter(state="cancelled").count() == 2
+    browser.post(f"{URL}many/", {"ids": ids[:1], "action": "resend"})
+    assert list(Delivery.objects.order_by("id").values_list("state", flat=True)) == [
+        "pending",
+        "cancelled",
+        "pending",
+    ]
+
+
+def test_all_that_fits_the_filters_is_sent_again(browser: Client, delivery: Delivery) -> None:
+    copies(delivery, 2)
+    Delivery.objects.filter(pk=delivery.pk).update(state="delivered")
+    Delivery.objects.exclude(pk=delivery.pk).update(state="failed")
+    answer = browser.post(f"{URL}many/?state=failed", {"action": "resend_all"})
+    assert answer["Location"] == f"{URL}?state=failed"
+    assert Delivery.objects.filter(state="pending", trigger="manual").count() == 2
+    assert Delivery.objects.get(pk=delivery.pk).state == "delivered"
+
+
+def test_only_administrators_change_deliveries(client: Client, delivery: Delivery) -> None:
+    client.force_login(User.objects.create_user("bob@example.com", name="Bob", role=User.Role.MANAGER))
+    for path in (f"{delivery.pk}/resend/", f"{delivery.pk}/cancel/", "many/"):
+        assert client.post(f"{URL}{path}", {"ids": delivery.pk, "action": "cancel"}).status_code == 403
+    assert Delivery.objects.get().state == "pending"
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"status_code": 200}, "The receiver took it and answered 200 OK."),
+        ({"status_code": 299}, "The receiver took it and answered 299."),
+        ({"status_code": 302}, "The receiver answered 302 Found; redirects are never followed."),
+        ({"status_code": 503}, "The receiver answered 503 Service Unavailable."),
+        ({"error_code": ErrorCode.DNS_FAILED}, "No address was found for the host name."),
+        (
+            {"status_code": 200, "error_code": ErrorCode.TIMEOUT},
+            "The receiver began to answer with 200 OK. The receiver did not answer completely in time.",
+        ),
+        ({"finished_at": None}, "The request is under way, or was broken off with its worker."),
+    ],
+)
+def test_an_attempt_is_explained_in_words(
+    delivery: Delivery, fields: dict[str, object], sentence: str
+) -> None:
+    assert explain_attempt(attempt_of(delivery, **fields)) == sentence
+
+
+def test_a_delivery_says_what_follows(delivery: Delivery) -> None:
+    last = attempt_of(delivery, status_code=503)
+    delivery.attempts_made, delivery.due_at = 1, NOON + timedelta(minutes=4)
+    told = "The receiver answered 503 Service Unavailable."
+    assert explain_delivery(delivery, last=last, now=NOON) == f"{told} Next attempt in 4 minutes."
+    delivery.state = "failed"
+    assert explain_delivery(delivery, last=last, now=NOON) == f"{told} Given up after 1 attempt."
+    delivery.state, delivery.reason = "cancelled", "rule_deleted"
+    assert explain_delivery(delivery, last=last, now=NOON) == "It was cancelled because its rule was deleted."
+    delivery.state, delivery.reason, delivery.destination.status = "pending", "", "paused"
+    assert explain_delivery(delivery, last=None, now=NOON) == (
+        "It waits until the destination is switched on again."
+    )
+
+
+def test_every_kind_of_failure_can_be_asked_for_advice() -> None:
+    for code in ErrorCode:
+        assert isinstance(advise(Attempt(error_code=code)), str)
+    assert advise(Attempt(status_code=404)) == "Check the path in the destination's URL."
+    assert advise(Attempt(status_code=418)) == ""
+    assert advise(Attempt(error_code="of_a_later_version")) == ""
+
+
+def test_an_attempt_can_be_copied_as_a_curl_command_without_its_secrets(delivery: Delivery) -> None:
+    headers = [["Content-Type", "application/json"], ["X-Key", "••••••"], ["X-Quote", "it's"]]
+    command = as_curl(delivery, attempt_of(delivery, request_headers=headers))
+    assert command.startswith(
+        "curl -X POST https://erp.example/hook \\\n  -H 'Content-Type: application/json'"
+    )
+    assert "-H 'X-Key: ••••••'" in command
+    assert """-H 'X-Quote: it'"'"'s'""" in command
+
+
+def test_the_phases_of_an_attempt_fill_its_time() -> None:
+    timings = {"dns": 10, "connect": 20, "tls": 30, "first_byte": 30, "total": 100}
+    phases = phases_of(Attempt(timings=timings, started_at=timezone.now()))
+    assert [(phase.ms, phase.start, phase.width) for phase in phases] == [
+        (10, 0.0, 10.0),
+        (20, 10.0, 20.0),
+        (30, 30.0, 30.0),
+        (30, 60.0, 30.0),
+        (10, 90.0, 10.0),
+    ]
+    assert phases_of(Attempt(timings={})) == []

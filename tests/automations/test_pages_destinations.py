@@ -1,0 +1,143 @@
+import pytest
+from django.test import Client
+
+from automations.forms.fields import ScheduleField, wait_text
+from automations.models import Delivery, Destination, Rule
+from automations.requests import MASK
+from crm.actors import Actor
+from crm.deals import move_deal
+from crm.models import Deal, Stage, User
+
+URL = "/automations/destinations/"
+HIDDEN = ("hush", "psst")
+
+
+@pytest.fixture
+def browser(client: Client, alice: User) -> Client:
+    client.force_login(alice)
+    return client
+
+
+def form(destination: Destination, **changes: object) -> dict[str, object]:
+    values = {
+        "name": destination.name,
+        "url": destination.url,
+        "method": "POST",
+        "auth": destination.auth,
+        "timeout_seconds": 10,
+        "max_in_flight": 4,
+        "ordered": "on",
+        "retry_schedule": "0 s, 1 s, 1 s",
+    }
+    return {**values, **changes}
+
+
+def test_a_destination_is_made(browser: Client, destination: Destination) -> None:
+    made = form(destination, name="Chat", retry_schedule="0, 5 s, 5min; 2 h, 1 d", headers="X-Room: sales")
+    answer = browser.post(f"{URL}new/", made)
+    chat = Destination.objects.get(name="Chat")
+    assert answer["Location"] == f"{URL}{chat.pk}/"
+    assert chat.retry_schedule == [0, 5, 300, 7200, 86_400]
+    assert chat.headers == {"X-Room": "sales"}
+    assert chat.ordered
+    assert not chat.stop_on_4xx
+
+
+def test_secrets_are_never_shown_and_kept_where_they_are_left_alone(
+    browser: Client, destination: Destination
+) -> None:
+    secrets = {"auth": "basic", "basic_username": "erp", "basic_password": "psst", "headers": "X-Key: hush"}
+    url = f"{URL}{destination.pk}/"
+    browser.post(url, form(destination, **secrets))
+    page = browser.get(url).content.decode()
+    assert not [word for word in HIDDEN if word in page]
+    unchanged = form(destination, auth="basic", basic_username="erp", headers=f"X-Key: {MASK}\nX-New: 2")
+    assert browser.post(url, unchanged).status_code == 302
+    destination.refresh_from_db()
+    assert destination.headers == {"X-Key": "hush", "X-New": "2"}
+    assert destination.credentials == {"username": "erp", "password": "psst"}
+
+
+def test_another_way_of_authenticating_does_not_take_the_secret_of_the_former(
+    browser: Client, destination: Destination
+) -> None:
+    url = f"{URL}{destination.pk}/"
+    browser.post(url, form(destination, auth="bearer", bearer_token="psst"))
+    answer = browser.post(url, form(destination, auth="basic", basic_username="erp"))
+    assert (answer.status_code, list(answer.context["form"].errors)) == (422, ["basic_username"])
+    destination.refresh_from_db()
+    assert (destination.auth, destination.credentials) == ("bearer", {"token": "psst"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"url": "http://192.168.0.1/"}, "url"),
+        ({"headers": "Host: elsewhere"}, "headers"),
+        ({"headers": "no colon"}, "headers"),
+        ({"headers": f"X-Unknown: {MASK}"}, "headers"),
+        ({"retry_schedule": "soon"}, "retry_schedule"),
+        ({"retry_schedule": "30 d"}, "retry_schedule"),
+        ({"timeout_seconds": 31}, "timeout_seconds"),
+    ],
+)
+def test_what_cannot_be_is_told_beside_its_field(
+    browser: Client, destination: Destination, changes: dict[str, object], field: str
+) -> None:
+    before = Destination.objects.values().get()
+    answer = browser.post(f"{URL}{destination.pk}/", form(destination, **changes))
+    assert (answer.status_code, list(answer.context["form"].errors)) == (422, [field])
+    assert Destination.objects.values().get() == before
+
+
+@pytest.mark.parametrize("seconds", [0, 5, 90, 300, 7200, 86_400])
+def test_waits_are_read_as_they_are_written(seconds: int) -> None:
+    assert ScheduleField().clean(wait_text(seconds)) == [seconds]
+
+
+def test_a_paused_destination_says_what_waits_and_is_switched_on_again(
+    browser: Client, rule: Rule, deal: Deal, stages: list[Stage], actor: Actor
+) -> None:
+    move_deal(deal_id=deal.pk, stage=stages[1], actor=actor)
+    url = f"{URL}{rule.destination_id}/"
+    page = browser.post(f"{url}pause/", follow=True).content.decode()
+    assert "1 delivery waits until it is switched on again." in page
+    browser.post(f"{url}resume/")
+    assert Destination.objects.get().status == "active"
+
+
+def test_the_secret_is_shown_on_request_and_replaced_with_an_overlap(
+    browser: Client, destination: Destination
+) -> None:
+    url = f"{URL}{destination.pk}/"
+    assert destination.secret not in browser.get(url).content.decode()
+    shown = browser.post(f"{url}secret/")
+    assert destination.secret in shown.content.decode()
+    assert "no-store" in shown["Cache-Control"]
+    browser.post(f"{url}rotate/", {"overlap": "3600"})
+    former = destination.secret
+    destination.refresh_from_db()
+    assert destination.secret != former == destination.previous_secret
+    assert "The former secret signs too" in browser.get(url).content.decode()
+
+
+def test_deleting_a_destination_says_what_goes_with_it_and_does_it(
+    browser: Client, rule: Rule, deal: Deal, stages: list[Stage], actor: Actor
+) -> None:
+    move_deal(deal_id=deal.pk, stage=stages[1], actor=actor)
+    url = f"{URL}{rule.destination_id}/"
+    assert "Rules deleted with it: 1. Waiting deliveries cancelled: 1." in browser.get(url).content.decode()
+    browser.post(f"{url}delete/")
+    assert Delivery.objects.get().state == "cancelled"
+    assert not Rule.objects.present().exists()
+    assert browser.get(url).status_code == 404
+
+
+def test_only_administrators_change_destinations(client: Client, destination: Destination) -> None:
+    client.force_login(User.objects.create_user("bob@example.com", name="Bob", role=User.Role.MANAGER))
+    before = Destination.objects.values().get()
+    for path in ("", "pause/", "resume/", "secret/", "rotate/", "delete/"):
+        assert (
+            client.post(f"{URL}{destination.pk}/{path}", form(destination, name="Bob's")).status_code == 403
+        )
+    assert Destination.objects.values().get() == before

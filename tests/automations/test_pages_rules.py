@@ -1,0 +1,186 @@
+import pytest
+from django.test import Client
+
+from automations.models import Delivery, Destination, Rule
+from crm.actors import Actor
+from crm.deals import move_deal
+from crm.models import Deal, Pipeline, Stage, User
+from tests.receivers import Receiver
+
+NEW = "/automations/rules/new/"
+
+
+@pytest.fixture
+def browser(client: Client, alice: User) -> Client:
+    client.force_login(alice)
+    return client
+
+
+def form(rule: Rule, **changes: object) -> dict[str, object]:
+    values = {
+        "name": rule.name,
+        "event": rule.event,
+        "pipeline": "",
+        "stage": rule.stage_id or "",
+        "from_stage": "",
+        "destination": rule.destination_id,
+    }
+    return {**values, **changes}
+
+
+def test_rules_stand_under_their_stage(browser: Client, rule: Rule, stages: list[Stage]) -> None:
+    page = browser.get("/automations/")
+    (group,) = page.context["groups"]
+    assert (group.stage, group.pipeline.name, group.rules) == (stages[1], "Sales", [rule])
+    assert "When a deal enters Proposal" in page.content.decode()
+
+
+def test_the_rules_of_one_stage_can_be_shown_alone(browser: Client, rule: Rule, stages: list[Stage]) -> None:
+    assert browser.get(f"/automations/?stage={stages[1].pk}").context["groups"]
+    assert not browser.get(f"/automations/?stage={stages[2].pk}").context["groups"]
+
+
+def test_without_rules_the_page_says_what_they_are_for(browser: Client) -> None:
+    assert "Make the first rule" in browser.get("/automations/").content.decode()
+
+
+def test_a_link_from_the_board_fills_the_form_in(
+    browser: Client, destination: Destination, stages: list[Stage]
+) -> None:
+    page = browser.get(f"{NEW}?stage={stages[1].pk}&event=deal.stage_changed")
+    initial = page.context["form"].initial
+    assert (initial["stage"], initial["pipeline"]) == (stages[1], stages[1].pipeline)
+    assert initial["name"] == "When a deal enters Proposal"
+    assert initial["destination"] == destination
+
+
+@pytest.mark.parametrize("query", ["?stage=x&event=y", "?stage=999999", "?pipeline=-1"])
+def test_a_broken_link_gives_an_empty_form(browser: Client, query: str) -> None:
+    page = browser.get(NEW + query)
+    assert page.status_code == 200
+    assert page.context["form"].initial["stage"] is None
+
+
+def test_a_rule_is_made_with_a_new_destination(
+    browser: Client, stages: list[Stage], alice: User, receiver: Receiver
+) -> None:
+    asked = {"name": "To the ERP", "event": "deal.stage_changed", "stage": stages[1].pk}
+    answer = browser.post(NEW, {**asked, "new_name": "ERP", "new_url": receiver.url})
+    rule = Rule.objects.get()
+    assert (answer.status_code, answer["Location"]) == (302, f"/automations/rules/{rule.pk}/")
+    assert (rule.stage, rule.created_by) == (stages[1], alice)
+    assert (rule.destination.name, rule.destination.url) == ("ERP", receiver.url)
+
+
+def test_a_rule_whose_new_destination_is_refused_is_not_made(browser: Client, stages: list[Stage]) -> None:
+    asked = {"name": "To the ERP", "event": "deal.won", "new_name": "ERP", "new_url": "http://10.0.0.1/"}
+    answer = browser.post(NEW, asked)
+    assert answer.status_code == 422
+    assert list(answer.context["form"].errors) == ["new_url"]
+    assert (Rule.objects.count(), Destination.objects.count()) == (0, 0)
+
+
+def test_a_refused_rule_leaves_no_new_destination(
+    browser: Client, stages: list[Stage], receiver: Receiver
+) -> None:
+    other = Pipeline.objects.create(name="After sales")
+    asked = {"name": "N", "event": "deal.won", "pipeline": other.pk, "stage": stages[0].pk}
+    answer = browser.post(NEW, {**asked, "new_name": "ERP", "new_url": receiver.url})
+    assert (answer.status_code, list(answer.context["form"].errors)) == (422, ["stage"])
+    assert Destination.objects.count() == 0
+
+
+def test_a_rule_is_changed(browser: Client, rule: Rule, stages: list[Stage]) -> None:
+    answer = browser.post(
+        f"/automations/rules/{rule.pk}/", form(rule, from_stage=stages[0].pk, name="Moved on")
+    )
+    assert answer.status_code == 302
+    rule.refresh_from_db()
+    assert (rule.name, rule.from_stage, rule.stage) == ("Moved on", stages[0], stages[1])
+
+
+def test_a_rule_for_another_event_forgets_the_stage_left(
+    browser: Client, rule: Rule, stages: list[Stage]
+) -> None:
+    changed = form(rule, event="deal.won", from_stage=stages[0].pk)
+    assert browser.post(f"/automations/rules/{rule.pk}/", changed).status_code == 302
+    assert Rule.objects.get().from_stage is None
+
+
+def test_a_rule_is_switched_off_and_on(browser: Client, rule: Rule) -> None:
+    url = f"/automations/rules/{rule.pk}/toggle/"
+    assert 'class="off"' in browser.post(url).content.decode()
+    assert not Rule.objects.get().enabled
+    assert 'class="off"' not in browser.post(url, {"enabled": "1"}).content.decode()
+    assert Rule.objects.get().enabled
+
+
+def test_deleting_a_rule_says_what_is_called_off_and_does_it(
+    browser: Client, rule: Rule, deal: Deal, stages: list[Stage], actor: Actor
+) -> None:
+    move_deal(deal_id=deal.pk, stage=stages[1], actor=actor)
+    page = browser.get(f"/automations/rules/{rule.pk}/").content.decode()
+    assert "1 waiting delivery will be cancelled." in page
+    browser.post(f"/automations/rules/{rule.pk}/delete/")
+    assert Delivery.objects.get().state == "cancelled"
+    assert browser.get(f"/automations/rules/{rule.pk}/").status_code == 404
+
+
+def test_the_preview_shows_what_would_be_sent_and_writes_nothing(
+    browser: Client, rule: Rule, deal: Deal
+) -> None:
+    page = browser.post("/automations/rules/preview/", form(rule, deal=deal.pk)).content.decode()
+    assert "When a deal enters Proposal" in page
+    assert "ERP for a bakery" in page
+    assert Delivery.objects.count() == 0
+
+
+def test_the_preview_of_a_half_filled_form_is_no_error(browser: Client, deal: Deal) -> None:
+    assert browser.post("/automations/rules/preview/", {"deal": deal.pk}).status_code == 200
+    assert browser.post("/automations/rules/preview/", {"event": "nonsense"}).status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_test_is_sent_and_its_answer_shown(
+    browser: Client, rule: Rule, deal: Deal, receiver: Receiver
+) -> None:
+    receiver.answer(503)
+    page = browser.post("/automations/test/", form(rule, deal=deal.pk)).content.decode()
+    (request,) = receiver.wait_for(1)
+    assert request.json()["test"] is True
+    assert "The receiver answered 503 Service Unavailable." in page
+
+
+def test_a_test_without_a_destination_sends_nothing(browser: Client, deal: Deal, receiver: Receiver) -> None:
+    asked = {"event": "deal.won", "deal": deal.pk, "new_url": receiver.url}
+    assert browser.post("/automations/test/", asked).status_code == 422
+    assert (receiver.requests, Delivery.objects.count()) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "rules/new/",
+        "rules/1/",
+        "destinations/",
+        "destinations/new/",
+        "deliveries/",
+        "deliveries/newer/",
+        "deliveries/msg_1/",
+    ],
+)
+def test_only_administrators_see_the_pages(client: Client, db: None, path: str) -> None:
+    assert client.get(f"/automations/{path}")["Location"].startswith("/login/")
+    client.force_login(User.objects.create_user("bob@example.com", name="Bob", role=User.Role.MANAGER))
+    assert client.get(f"/automations/{path}").status_code == 403
+
+
+def test_only_administrators_change_rules(client: Client, rule: Rule) -> None:
+    client.force_login(User.objects.create_user("bob@example.com", name="Bob", role=User.Role.MANAGER))
+    for path in ("toggle/", "delete/", ""):
+        assert (
+            client.post(f"/automations/rules/{rule.pk}/{path}", form(rule, name="Bob's")).status_code == 403
+        )
+    rule.refresh_from_db()
+    assert (rule.enabled, rule.name, rule.deleted_at) == (True, "To the ERP", None)

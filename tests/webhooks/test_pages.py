@@ -1,0 +1,215 @@
+import json
+import subprocess
+
+import pytest
+from django.test import Client
+
+from crm.models import Deal, Pipeline, Stage, User
+from webhooks.endpoints import create_endpoint
+from webhooks.models import InboundEndpoint, InboundRequest
+from webhooks.samples import HIDDEN, curl_for
+
+ENDPOINTS = "/webhooks/endpoints/"
+REQUESTS = "/webhooks/requests/"
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    return User.objects.create_user("alice@example.com", name="Alice", role=User.Role.ADMIN)
+
+
+@pytest.fixture
+def browser(client: Client, alice: User) -> Client:
+    client.force_login(alice)
+    return client
+
+
+@pytest.fixture
+def stage(db: None) -> Stage:
+    return Stage.objects.create(pipeline=Pipeline.objects.create(name="Sales"), name="New")
+
+
+@pytest.fixture
+def endpoint(stage: Stage) -> InboundEndpoint:
+    return create_endpoint(fields={"name": "Shop", "verification": {"scheme": "none"}}, created_by=None)
+
+
+def post(client: Client, endpoint: InboundEndpoint, document: object) -> InboundRequest:
+    answer = client.post(f"/in/{endpoint.key}/", document, content_type="application/json")
+    return InboundRequest.objects.get(pk=json.loads(answer.content)["id"])
+
+
+def form(**changes: object) -> dict[str, object]:
+    values = {"name": "Shop", "enabled": "on", "scheme": "standard_webhooks", "response_mode": "wait"}
+    return {**values, "max_body_bytes": 1_048_576, **changes}
+
+
+def test_a_new_endpoint_shows_its_secret_once(browser: Client, stage: Stage) -> None:
+    first = browser.post(f"{ENDPOINTS}new/", form(default_stage=stage.pk), follow=True)
+    endpoint = InboundEndpoint.objects.get()
+    assert endpoint.secret
+    assert first.context["secret"] == endpoint.secret
+    assert endpoint.default_stage == stage
+    again = browser.get(f"{ENDPOINTS}{endpoint.pk}/")
+    assert again.context["secret"] is None
+    assert endpoint.secret not in again.content.decode()
+
+
+def test_the_secret_waits_for_its_page_encrypted(browser: Client, stage: Stage) -> None:
+    browser.post(f"{ENDPOINTS}new/", form())
+    assert InboundEndpoint.objects.get().secret not in json.dumps(dict(browser.session))
+
+
+def test_an_endpoint_is_changed_and_keeps_its_secret(browser: Client, stage: Stage) -> None:
+    browser.post(f"{ENDPOINTS}new/", form())
+    secret = InboundEndpoint.objects.get().secret
+    page = f"{ENDPOINTS}{InboundEndpoint.objects.get().pk}/"
+    browser.post(page, form(name="Store", enabled="", networks="10.0.0.0/8\n192.0.2.1"))
+    endpoint = InboundEndpoint.objects.get()
+    assert (endpoint.name, endpoint.enabled, endpoint.secret) == ("Store", False, secret)
+    assert endpoint.allowed_networks == ["10.0.0.0/8", "192.0.2.1/32"]
+
+
+def test_another_scheme_is_taken_with_its_options(browser: Client, endpoint: InboundEndpoint) -> None:
+    changed = form(scheme="token", token_in="query", token_name="key", own_secret="a long enough secret")
+    browser.post(f"{ENDPOINTS}{endpoint.pk}/", changed)
+    endpoint.refresh_from_db()
+    assert endpoint.verification == {"scheme": "token", "in": "query", "name": "key"}
+    assert endpoint.secret == "a long enough secret"
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"name": ""}, "name"),
+        ({"scheme": "token", "own_secret": "short"}, "own_secret"),
+        ({"scheme": "oauth"}, "scheme"),
+        ({"networks": "everywhere"}, "networks"),
+        ({"max_body_bytes": 0}, "max_body_bytes"),
+    ],
+)
+def test_what_cannot_be_is_told_beside_its_field(
+    browser: Client, endpoint: InboundEndpoint, changes: dict[str, object], field: str
+) -> None:
+    before = InboundEndpoint.objects.values().get()
+    changed = form(**{"token_in": "header", "token_name": "X-Token", **changes})
+    answer = browser.post(f"{ENDPOINTS}{endpoint.pk}/", changed)
+    assert (answer.status_code, list(answer.context["form"].errors)) == (422, [field])
+    assert InboundEndpoint.objects.values().get() == before
+
+
+def test_url_and_secret_are_replaced(browser: Client, stage: Stage) -> None:
+    browser.post(f"{ENDPOINTS}new/", form())
+    before = InboundEndpoint.objects.get()
+    page = f"{ENDPOINTS}{before.pk}/"
+    browser.post(f"{page}url/")
+    shown = browser.post(f"{page}secret/", follow=True)
+    after = InboundEndpoint.objects.get()
+    assert after.key != before.key
+    assert shown.context["secret"] == after.secret != before.secret
+    assert after.previous_secret == before.secret
+
+
+def test_an_endpoint_without_a_secret_has_none_to_replace(browser: Client, endpoint: InboundEndpoint) -> None:
+    page = browser.post(f"{ENDPOINTS}{endpoint.pk}/secret/", follow=True).content.decode()
+    assert "This scheme has no secret." in page
+
+
+def test_a_deleted_endpoint_is_gone_and_its_requests_stay(browser: Client, endpoint: InboundEndpoint) -> None:
+    request = post(browser, endpoint, {"deal": {"title": "An order"}})
+    browser.post(f"{ENDPOINTS}{endpoint.pk}/delete/")
+    assert browser.get(f"{ENDPOINTS}{endpoint.pk}/").status_code == 404
+    assert browser.get(request.get_absolute_url()).status_code == 200
+
+
+def test_the_list_counts_what_came_and_what_was_refused(browser: Client, endpoint: InboundEndpoint) -> None:
+    post(browser, endpoint, {"deal": {"title": "An order"}})
+    post(browser, endpoint, {"deal": {"title": "Another", "value": "much"}})
+    (row,) = browser.get("/webhooks/").context["endpoints"]
+    assert (row.today, row.refused_today) == (2, 1)
+    assert row.last_at == InboundRequest.objects.newest_first()[0].received_at
+
+
+def test_without_endpoints_the_page_says_what_they_are_for(browser: Client) -> None:
+    assert "Make the first endpoint" in browser.get("/webhooks/").content.decode()
+
+
+def test_an_applied_request_shows_what_it_changed(browser: Client, endpoint: InboundEndpoint) -> None:
+    request = post(browser, endpoint, {"deal": {"title": "An order", "add_tags": ["shop", "new"]}})
+    page = browser.get(request.get_absolute_url())
+    assert ("deal.title", "—", "An order") in page.context["changes"]
+    assert ("deal.tags", "—", "new, shop") in page.context["changes"]
+    assert '"title": "An order"' in page.context["body"]
+
+
+def test_a_rejected_request_says_why_and_can_be_tried_again(
+    browser: Client, endpoint: InboundEndpoint
+) -> None:
+    request = post(browser, endpoint, {"deal": {"title": "An order", "stage": "Paid"}})
+    page = browser.get(request.get_absolute_url()).content.decode()
+    assert "deal.stage" in page
+    Stage.objects.create(pipeline=Pipeline.objects.get(), name="Paid", position=1)
+    browser.post(f"{request.get_absolute_url()}replay/")
+    request.refresh_from_db()
+    assert (request.state, Deal.objects.get().stage.name) == ("applied", "Paid")
+    told = browser.post(f"{request.get_absolute_url()}replay/", follow=True).content.decode()
+    assert "Only what was rejected for its content, ignored or failed can be replayed." in told
+    assert Deal.objects.count() == 1
+
+
+def test_the_log_can_be_narrowed(browser: Client, endpoint: InboundEndpoint) -> None:
+    post(browser, endpoint, {"deal": {"title": "An order"}})
+    fits = [
+        "",
+        "state=applied",
+        f"endpoint={endpoint.pk}",
+        "period=hour",
+        "state=nonsense&endpoint=x&before=y",
+    ]
+    assert [len(browser.get(f"{REQUESTS}?{query}").context["requests"]) for query in fits] == [1] * 5
+    assert not browser.get(f"{REQUESTS}?state=rejected").context["requests"]
+
+
+def test_the_log_is_read_page_by_page_newest_first(browser: Client, endpoint: InboundEndpoint) -> None:
+    first = post(browser, endpoint, {"deal": {"title": "An order"}})
+    rows = [
+        InboundRequest(endpoint=endpoint, received_at=first.received_at, state="ignored") for _ in range(50)
+    ]
+    InboundRequest.objects.bulk_create(rows)
+    page = browser.get(REQUESTS)
+    rest = browser.get(REQUESTS + page.context["next_url"])
+    shown = [row.pk for each in (page, rest) for row in each.context["requests"]]
+    assert shown == list(InboundRequest.objects.newest_first().values_list("pk", flat=True))
+
+
+@pytest.mark.parametrize("scheme", ["none", "token", "standard_webhooks"])
+def test_the_example_is_accepted_by_its_endpoint(
+    live_server: object, stage: Stage, settings: object, scheme: str
+) -> None:
+    settings.PUBLIC_URL = live_server.url  # type: ignore[attr-defined]  # pytest-django's fixtures
+    endpoint = create_endpoint(
+        fields={"name": "Shop", "verification": {"scheme": scheme}, "default_stage": stage}, created_by=None
+    )
+    command = curl_for(endpoint, secret=endpoint.new_secret)
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["status"] == "applied"
+
+
+def test_the_example_leaves_a_place_for_a_secret_that_is_not_known(endpoint: InboundEndpoint) -> None:
+    endpoint.verification = {"scheme": "token", "in": "header", "name": "X-Token"}
+    assert f"-H 'X-Token: {HIDDEN}'" in curl_for(endpoint, secret=None)
+
+
+@pytest.mark.parametrize("path", ["", "endpoints/new/", "endpoints/1/", "requests/", "requests/req_1/"])
+def test_only_administrators_see_the_pages(client: Client, db: None, path: str) -> None:
+    assert client.get(f"/webhooks/{path}")["Location"].startswith("/login/")
+    client.force_login(User.objects.create_user("bob@example.com", name="Bob", role=User.Role.MANAGER))
+    assert client.get(f"/webhooks/{path}").status_code == 403
+
+
+def test_only_administrators_change_endpoints(client: Client, endpoint: InboundEndpoint) -> None:
+    client.force_login(User.objects.create_user("bob@example.com", name="Bob", role=User.Role.MANAGER))
+    before = InboundEndpoint.objects.values().get()
+    for path in ("", "url/", "secret/", "delete/"):
+        assert client.post(f"{ENDPOINTS}{endpoint.pk}/{path}", form(name="Bob's")).status_code == 403
+    assert InboundEndpoint.objects.values().get() == before
