@@ -14,7 +14,8 @@ run: install
 install: .venv/installed $(CATALOGUES:.po=.mo)
 
 test: install
-	CHROMIUM="$$(.make/chromium)" && NODE="$$(.make/node)" && export CHROMIUM NODE && $(PY) -m pytest $(ARGS)
+	.make/program openssl openssl >/dev/null && .make/program curl curl >/dev/null && .make/program node nodejs >/dev/null
+	CHROMIUM="$$(.make/chromium)" && export CHROMIUM && $(PY) -m pytest $(ARGS)
 
 lint: install
 	$(PY) -m ruff format --check .

@@ -61,7 +61,7 @@ _HEADERS = {
     "Stagehook-Trigger": "Why it was made: "
     + ", ".join(f"`{trigger}`" for trigger in Delivery.Trigger)
     + ".",
-    "Stagehook-Chain": "Send it back with what this event makes you send us, so that no loop can arise.",
+    "Stagehook-Chain": "Send it back with what this event makes you send us, so that cause and effect can be followed.",
 }
 
 

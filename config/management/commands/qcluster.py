@@ -16,7 +16,7 @@ from automations.wake import queue_drain
 from config.lifetime import die_with_parent
 
 
-class Command(ClusterCommand):
+class Command(ClusterCommand):  # type: ignore[misc]  # django-q2 has no types
     def handle(self, *args: Any, **options: Any) -> None:
         os.register_at_fork(after_in_child=die_with_parent(signal.SIGTERM))
         queue_drain()
