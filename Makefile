@@ -41,8 +41,7 @@ lock: .venv/bin/python
 # Brings the catalogues up to date with the texts in the code and the templates.
 messages: install
 	$(PY) -m babel.messages.frontend --quiet extract --mapping pyproject.toml --add-location file --sort-by-file \
-		--ignore-dirs '.*' \
-		-k gettext_lazy -k gettext_noop -k ngettext_lazy:1,2 -k pgettext_lazy:1c,2 --output .venv/django.pot .
+		--ignore-dirs '.*' --output .venv/django.pot .
 	$(PY) -m babel.messages.frontend --quiet update --input-file .venv/django.pot --output-dir config/locale \
 		--domain django --locale pt_BR --init-missing --ignore-obsolete --no-fuzzy-matching
 

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class Subscription(models.Model):
@@ -11,9 +12,9 @@ class Subscription(models.Model):
 
     class Status(models.TextChoices):
         TRIAL = "trial", _("Trial")
-        ACTIVE = "active", _("Active")
+        ACTIVE = "active", pgettext_lazy("subscription", "Active")
         PAST_DUE = "past_due", _("Past due")
-        PAUSED = "paused", _("Paused")
+        PAUSED = "paused", pgettext_lazy("subscription", "Paused")
         CANCELLED = "cancelled", _("Cancelled")
 
     deal = models.ForeignKey("crm.Deal", models.SET_NULL, null=True, blank=True, related_name="subscriptions")
