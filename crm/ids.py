@@ -2,8 +2,14 @@
 
 import secrets
 import time
+from datetime import datetime
 
 
 def time_ordered_id(prefix: str) -> str:
     """`prefix`, an underscore and 32 hexadecimal digits: 48 bits of Unix milliseconds, then 80 random bits."""
     return f"{prefix}_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+
+
+def earliest_id(prefix: str, *, at: datetime) -> str:
+    """A text that sorts before the ids made from `at` on and after those made before: where in the index to stop."""
+    return f"{prefix}_{int(at.timestamp() * 1000):012x}"

@@ -1,13 +1,13 @@
 """The filters above the log of deliveries, kept in the address bar."""
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from django import forms
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from automations.models import Delivery, Destination, Event, Rule
+from crm.ids import earliest_id
 
 _ANSWERS = {
     "none": Q(status_code__isnull=True),
@@ -67,12 +67,9 @@ class LogFilter(forms.Form):
     )
     deal = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
-    def narrow(self, deliveries: QuerySet[Delivery], *, now: datetime, but: str = "") -> QuerySet[Delivery]:
-        """Those that fit; `but` names a filter that is left out of account."""
+    def narrow(self, deliveries: QuerySet[Delivery], *, now: datetime) -> QuerySet[Delivery]:
         self.is_valid()
-        given: dict[str, Any] = {
-            name: value for name, value in self.cleaned_data.items() if value and name != but
-        }
+        given = {name: value for name, value in self.cleaned_data.items() if value}
         same = {
             name: given[name] for name in ("state", "rule", "destination", "event", "deal") if name in given
         }
@@ -80,7 +77,8 @@ class LogFilter(forms.Form):
         if "answer" in given:
             deliveries = deliveries.filter(_ANSWERS[given["answer"]])
         if "period" in given:
-            deliveries = deliveries.filter(created_at__gt=now - _PERIODS[given["period"]])
+            since = now - _PERIODS[given["period"]]
+            deliveries = deliveries.filter(created_at__gt=since, pk__gte=earliest_id("msg", at=since))
         return deliveries
 
     @property
