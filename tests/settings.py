@@ -3,8 +3,18 @@
 import os
 from pathlib import Path
 
-_OURS = """DATABASE_POOL EMAIL_URL HOST LANGUAGE_CODE LOG_LEVEL METRICS_ALLOWED_NETWORKS PORT REDIS_URL SILENT_MODE
-TIME_ZONE""".split()
+_OURS = [
+    "DATABASE_POOL",
+    "EMAIL_URL",
+    "HOST",
+    "LANGUAGE_CODE",
+    "LOG_LEVEL",
+    "METRICS_ALLOWED_NETWORKS",
+    "PORT",
+    "REDIS_URL",
+    "SILENT_MODE",
+    "TIME_ZONE",
+]
 
 for _name in _OURS:
     os.environ.pop(_name, None)
