@@ -67,19 +67,28 @@ function showNumbers({ stage, count, sums, share }) {
   column.querySelector("[data-share]").setAttribute("width", share);
 }
 
-// Replaces the cards of all columns, and leaves scrolling and focus where they were.
+// Brings all columns to what the server says they are. Cards that say the same stay the elements they were.
 export function showWhole({ cards, ...numbers }) {
   const focused = document.activeElement.closest?.(".card")?.id;
-  for (const [stage, html] of Object.entries(cards)) {
-    const list = board.querySelector(`[data-stage-id="${stage}"] .cards`);
-    const { scrollTop } = list;
-    list.innerHTML = html;
-    list.scrollTop = scrollTop;
-    window.htmx.process(list);
-  }
+  for (const [stage, html] of Object.entries(cards)) fill(board.querySelector(`[data-stage-id="${stage}"] .cards`), html);
   show(numbers);
-  if (focused) focusCard(document.getElementById(focused));
+  if (focused && !document.activeElement.closest(".card")) focusCard(document.getElementById(focused));
 }
+
+function fill(list, html) {
+  const fresh = [...parse(`<ol>${html}</ol>`).children].map((item) => {
+    const old = item.matches(".more") ? list.querySelector(":scope > .more") : document.getElementById(item.id);
+    return old && plain(old) === plain(item) ? old : item;
+  });
+  if (fresh.length === list.children.length && fresh.every((item, at) => item === list.children[at])) return;
+  const { scrollTop } = list;
+  list.replaceChildren(...fresh);
+  list.scrollTop = scrollTop;
+  window.htmx.process(list);
+}
+
+// What a card says, whether Tab reaches it or not.
+const plain = (item) => item.outerHTML.replaceAll('tabindex="0"', 'tabindex="-1"');
 
 // One card of a column can be reached with Tab; the arrow keys lead to the others.
 export function makeReachable(card) {

@@ -32,36 +32,38 @@ export function enableDragging() {
 
 function press(event) {
   const card = event.target.closest(".card");
-  if (!card || event.button || event.target.closest("button") || drag) return;
+  if (!card || event.button || event.target.closest("button") || pressed || drag) return;
+  hold();
   pressed = { card, x: event.clientX, y: event.clientY, pointer: event.pointerId, byFinger: event.pointerType === "touch" };
   if (pressed.byFinger) pressed.timer = setTimeout(() => lift(pressed), FINGER_REST);
 }
 
 function follow(event) {
+  if (pressed?.pointer === event.pointerId) {
+    const distance = Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y);
+    if (pressed.byFinger && distance > FINGER_SLACK) letGo(false);
+    else if (!pressed.byFinger && distance > MOUSE_SLACK) lift(pressed);
+  }
   if (drag) {
     drag.x = event.clientX;
     drag.y = event.clientY;
-  } else if (pressed?.pointer === event.pointerId) {
-    const distance = Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y);
-    if (pressed.byFinger && distance > FINGER_SLACK) forget();
-    else if (!pressed.byFinger && distance > MOUSE_SLACK) lift(pressed);
   }
 }
 
 function forget() {
-  clearTimeout(pressed?.timer);
+  clearTimeout(pressed.timer);
   pressed = null;
 }
 
 function letGo(keep) {
-  forget();
+  if (!pressed && !drag) return;
   if (drag) land(keep);
+  else forget();
+  release();
 }
 
 function lift({ card, x, y }) {
   forget();
-  if (!card.isConnected) return;
-  hold();
   const box = card.getBoundingClientRect();
   const slot = document.createElement("li");
   slot.className = "slot";
@@ -154,7 +156,6 @@ function land(keep) {
   slot.replaceWith(card);
   card.classList.remove("lifted");
   if (keep) saveMove(card, from);
-  release();
 }
 
 function flyTo(slot, ghost) {
