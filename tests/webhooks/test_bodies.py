@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -45,7 +46,13 @@ def send_pieces(
 
     headers = [(b"content-length", announced.encode())] if announced else []
     scope = {"type": "http", "path": path, "headers": headers}
-    asyncio.run(LimitBodies(inner, most=10, seconds=0.2)(scope, receive, send))
+
+    async def handle() -> None:
+        await LimitBodies(inner, most=10, seconds=0.2)(scope, receive, send)
+
+    # In a thread of its own: the browser tests leave a running loop in this one.
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        thread.submit(asyncio.run, handle()).result()
     return (sent[0]["status"] if sent else None), (seen[0] or b"") if seen else b"nothing"
 
 
