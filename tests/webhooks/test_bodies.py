@@ -1,7 +1,7 @@
 """Bodies that are too long or too slow, as the server hands them on piece by piece."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -10,6 +10,12 @@ import pytest
 from webhooks.bodies import LimitBodies
 
 Message = Mapping[str, Any]
+
+
+def run(work: Coroutine[None, None, None]) -> None:
+    """In a thread of its own, since the browser tests leave a running loop in this one."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        thread.submit(asyncio.run, work).result()
 
 
 def send_pieces(
@@ -47,12 +53,7 @@ def send_pieces(
     headers = [(b"content-length", announced.encode())] if announced else []
     scope = {"type": "http", "path": path, "headers": headers}
 
-    async def handle() -> None:
-        await LimitBodies(inner, most=10, seconds=0.2)(scope, receive, send)
-
-    # In a thread of its own: the browser tests leave a running loop in this one.
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        thread.submit(asyncio.run, handle()).result()
+    run(LimitBodies(inner, most=10, seconds=0.2)(scope, receive, send))
     return (sent[0]["status"] if sent else None), (seen[0] or b"") if seen else b"nothing"
 
 
