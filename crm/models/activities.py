@@ -63,8 +63,12 @@ class Call(models.Model):
         IN = "in", _("Incoming")
         OUT = "out", _("Outgoing")
 
-    deal = models.ForeignKey("crm.Deal", models.CASCADE, null=True, blank=True, related_name="calls")
-    contact = models.ForeignKey("crm.Contact", models.SET_NULL, null=True, blank=True, related_name="calls")
+    deal = models.ForeignKey(
+        "crm.Deal", models.CASCADE, null=True, blank=True, related_name="calls", verbose_name=_("deal")
+    )
+    contact = models.ForeignKey(
+        "crm.Contact", models.SET_NULL, null=True, blank=True, related_name="calls", verbose_name=_("contact")
+    )
     direction = models.CharField(_("direction"), max_length=3, choices=Direction)
     from_number = models.CharField(_("from"), max_length=20, blank=True)
     to_number = models.CharField(_("to"), max_length=20, blank=True)
@@ -76,7 +80,12 @@ class Call(models.Model):
     system = models.CharField(_("system"), max_length=60, blank=True)
     external_id = models.CharField(_("external id"), max_length=200, blank=True)
     agent = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="calls"
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="calls",
+        verbose_name=_("agent"),
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 

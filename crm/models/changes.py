@@ -22,17 +22,17 @@ class Change(models.Model):
         CHANGED = "changed", _("Changed")
         DELETED = "deleted", _("Deleted")
 
-    entity = models.CharField(max_length=10, choices=Entity)
-    object_id = models.BigIntegerField()
-    verb = models.CharField(max_length=10, choices=Verb, default=Verb.CHANGED)
-    field = models.CharField(max_length=80, blank=True)
-    before = models.JSONField(null=True)
-    after = models.JSONField(null=True)
-    actor_kind = models.CharField(max_length=10)
-    actor_id = models.BigIntegerField(null=True)
-    actor_name = models.CharField(max_length=160)
-    chain = models.UUIDField()
-    at = models.DateTimeField()
+    entity = models.CharField(_("entity"), max_length=10, choices=Entity)
+    object_id = models.BigIntegerField(_("object id"))
+    verb = models.CharField(_("verb"), max_length=10, choices=Verb, default=Verb.CHANGED)
+    field = models.CharField(_("field"), max_length=80, blank=True)
+    before = models.JSONField(_("before"), null=True)
+    after = models.JSONField(_("after"), null=True)
+    actor_kind = models.CharField(_("actor kind"), max_length=10)
+    actor_id = models.BigIntegerField(_("actor id"), null=True)
+    actor_name = models.CharField(_("actor name"), max_length=160)
+    chain = models.UUIDField(_("chain"))
+    at = models.DateTimeField(_("at"))
 
     class Meta:
         ordering: ClassVar = ["-at", "-id"]

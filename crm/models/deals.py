@@ -112,7 +112,9 @@ class Deal(models.Model):
         LOST = "lost", _("Lost")
 
     title = models.CharField(_("title"), max_length=200)
-    pipeline = models.ForeignKey("crm.Pipeline", models.PROTECT, related_name="deals", editable=False)
+    pipeline = models.ForeignKey(
+        "crm.Pipeline", models.PROTECT, related_name="deals", editable=False, verbose_name=_("pipeline")
+    )
     stage = models.ForeignKey("crm.Stage", models.PROTECT, related_name="deals", verbose_name=_("stage"))
     status = models.CharField(_("status"), max_length=4, choices=Status, default=Status.OPEN)
     value = models.DecimalField(
@@ -154,7 +156,7 @@ class Deal(models.Model):
     custom_fields = models.JSONField(_("custom fields"), default=dict, blank=True)
     # Collation "C", so that the database orders ranks byte by byte, as crm.ranks does.
     rank = models.CharField(max_length=120, db_collation="C", editable=False)
-    version = models.PositiveIntegerField(default=1, editable=False)
+    version = models.PositiveIntegerField(_("version"), default=1, editable=False)
     last_sequence = models.PositiveIntegerField(default=0, editable=False)
     stage_entered_at = models.DateTimeField(_("in this stage since"), editable=False)
     closed_at = models.DateTimeField(_("closed"), null=True, blank=True, editable=False)

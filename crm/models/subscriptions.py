@@ -17,9 +17,21 @@ class Subscription(models.Model):
         PAUSED = "paused", pgettext_lazy("subscription", "Paused")
         CANCELLED = "cancelled", _("Cancelled")
 
-    deal = models.ForeignKey("crm.Deal", models.SET_NULL, null=True, blank=True, related_name="subscriptions")
+    deal = models.ForeignKey(
+        "crm.Deal",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="subscriptions",
+        verbose_name=_("deal"),
+    )
     company = models.ForeignKey(
-        "crm.Company", models.SET_NULL, null=True, blank=True, related_name="subscriptions"
+        "crm.Company",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="subscriptions",
+        verbose_name=_("company"),
     )
     plan = models.CharField(_("plan"), max_length=160)
     status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.ACTIVE)
