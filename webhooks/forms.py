@@ -7,6 +7,7 @@ from django import forms
 from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from crm.models import Pipeline, Source, User
 from crm.refusals import InvalidFields
@@ -42,7 +43,7 @@ class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for th
         required=False,
         empty_label=_("The first one"),
     )
-    default_stage = StageField(label=_("Stage"), empty=_("The first one"))
+    default_stage = StageField(label=_("Stage"), empty=pgettext_lazy("stage", "The first one"))
     default_owner = forms.ModelChoiceField(
         User.objects.filter(is_active=True), label=_("Owner"), required=False, empty_label=_("Nobody")
     )
