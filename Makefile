@@ -20,7 +20,7 @@ test: install
 lint: install
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
-	$(PY) -m djlint --quiet --check --lint templates
+	$(PY) -m djlint --quiet --lint templates
 	$(PY) -m mypy
 	.venv/bin/lint-imports --no-logo
 	DJANGO_SETTINGS_MODULE=tests.settings $(PY) manage.py makemigrations --check --dry-run
