@@ -1,13 +1,14 @@
 """Numbers, money and times as people read them, in the language under way (Babel holds the customs of each)."""
 
 from collections.abc import Sequence
+from copy import copy
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 
 from babel import Locale
 from babel.dates import format_timedelta
-from babel.numbers import format_compact_currency, format_decimal
+from babel.numbers import NumberPattern, format_compact_currency, format_decimal
 from django.utils import timezone
 from django.utils.translation import get_language, gettext, to_locale
 
@@ -37,11 +38,15 @@ def money(value: Decimal, currency: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _money(value: Decimal, currency: str, language: str) -> str:
-    pattern = _locale(language).currency_formats["standard"]
-    digits = (0, 0) if value == value.to_integral_value() else (2, 2)
-    return str(
-        pattern.apply(value, _locale(language), currency=currency, currency_digits=False, force_frac=digits)
-    )
+    pattern = _money_pattern(language, digits=0 if value == value.to_integral_value() else 2)
+    return str(pattern.apply(value, _locale(language), currency=currency, currency_digits=False))
+
+
+@lru_cache
+def _money_pattern(language: str, *, digits: int) -> NumberPattern:
+    pattern: NumberPattern = copy(_locale(language).currency_formats["standard"])
+    pattern.frac_prec = (digits, digits)
+    return pattern
 
 
 def money_short(value: Decimal, currency: str) -> str:

@@ -69,9 +69,8 @@ _ICONS = {"tags": "tag", "owner": "user", "contact": "contacts", "company": "com
 
 def _label(name: str) -> str:
     """What people call a field; added fields and other systems are called by their key."""
-    group, _dot, key = name.partition(".")
-    field = Deal._meta.get_field(group) if not key else None
-    return capfirst(str(getattr(field, "verbose_name", key)))
+    _group, _dot, key = name.partition(".")
+    return key or capfirst(str(getattr(Deal._meta.get_field(name), "verbose_name", name)))
 
 
 def _shown(change: Change, value: Any) -> str:
@@ -83,7 +82,7 @@ def _shown(change: Change, value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value))
     if change.field == "value":
-        return formats.number(Decimal(value))
+        return formats.amount(Decimal(value))
     if change.field == "expected_close_on":
         return date_format(date.fromisoformat(value), "SHORT_DATE_FORMAT")
     return str(value)

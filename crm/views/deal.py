@@ -1,6 +1,7 @@
 """The page of one deal: its stage, its fields, its story. Everything is written through `crm.deals`."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django import forms
 from django.contrib import messages
@@ -26,12 +27,18 @@ _RELATED = ("pipeline", "stage", "owner", "contact", "company", "source", "lost_
 
 
 class LoseForm(forms.Form):
+    """A reason is asked for wherever there are any to choose from."""
+
     lost_reason = forms.ModelChoiceField(
-        LostReason.objects.filter(archived=False), label=gettext_lazy("Why was it lost?"), required=False
+        LostReason.objects.filter(archived=False), label=gettext_lazy("Why was it lost?"), empty_label="—"
     )
     note = forms.CharField(
         label=gettext_lazy("Note"), required=False, widget=forms.Textarea(attrs={"rows": 3})
     )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["lost_reason"].required = LostReason.objects.filter(archived=False).exists()
 
 
 class NoteForm(forms.Form):
@@ -50,19 +57,20 @@ def visible_deal(request: PageRequest, deal_id: int) -> Deal:
 @login_required
 @require_safe
 def deal(request: PageRequest, deal_id: int) -> HttpResponse:
-    rendered_at = str(timezone.now().timestamp())
+    now = timezone.now()
     found = visible_deal(request, deal_id)
     context = {
         "deal": found,
         "stages": list(found.pipeline.stages.all()),
-        "days": (timezone.now() - found.stage_entered_at).days,
+        "days": (now - found.stage_entered_at).days,
         "fields": all_field_forms(found),
         "external_ids": found.external_id_rows.order_by("system"),
         "planned": found.activities.filter(done_at=None).order_by("due_at").select_related("assignee"),
         "timeline": deal_timeline(found),
         "note_form": NoteForm(auto_id="note-%s"),
         "lose_form": LoseForm(auto_id="lose-%s"),
-        "rendered_at": rendered_at,
+        "now": now,
+        "rendered_at": str(now.timestamp()),
     }
     return render(request, "crm/deal.html", context)
 
@@ -73,7 +81,7 @@ def edit_field(request: PageRequest, deal_id: int, name: str) -> HttpResponse:
     """One field's row; on POST it is saved. 422 with what is wrong, 409 with who was faster and what it says now."""
     found = visible_deal(request, deal_id)
     try:
-        form = field_form(found, name, request.POST or None)
+        form = field_form(found, name, request.POST if request.method == "POST" else None)
     except KeyError as error:
         raise Http404 from error
     if request.method == "GET":
@@ -124,13 +132,11 @@ def win(request: PageRequest, deal_id: int) -> HttpResponse:
 def lose(request: PageRequest, deal_id: int) -> HttpResponse:
     found = visible_deal(request, deal_id)
     form = LoseForm(request.POST)
-    reason, note = (
-        (form.cleaned_data[name] for name in ("lost_reason", "note")) if form.is_valid() else (None, "")
-    )
+    if not form.is_valid():
+        messages.error(request, _("Choose why the deal was lost."))
+        return redirect(found)
     actor = Actor.user(request.user)
-    return _closed(
-        request, found, lambda: lose_deal(deal_id=found.pk, actor=actor, lost_reason=reason, note=note)
-    )
+    return _closed(request, found, lambda: lose_deal(deal_id=found.pk, actor=actor, **form.cleaned_data))
 
 
 @login_required

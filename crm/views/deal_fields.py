@@ -180,7 +180,8 @@ def _as_choice(definition: CustomField, value: Any) -> Spec:
 
 
 def _as_choices(definition: CustomField, value: Any) -> Spec:
-    return Spec(forms.MultipleChoiceField(choices=_options(definition)), value or [])
+    field = forms.MultipleChoiceField(choices=_options(definition))
+    return Spec(field, value or [], kept=lambda typed: typed or None)
 
 
 def _as_yes_or_no(_definition: CustomField, value: Any) -> Spec:

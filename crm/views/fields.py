@@ -26,11 +26,10 @@ class MoneyField(forms.DecimalField):
         super().__init__(min_value=0, max_digits=14, decimal_places=2, **options)
 
     def to_python(self, value: Any) -> Decimal | None:  # type: ignore[override]  # the stubs take it for an IntegerField
-        text = re.sub(r"[^\d.,-]", "", str(value or ""))
-        if not text:
-            return super().to_python(value)
+        if value in self.empty_values:
+            return None
         try:
-            return parse_decimal(text, locale=formats.locale(), strict=True)
+            return parse_decimal(re.sub(r"[^\d.,-]", "", value), locale=formats.locale(), strict=True)
         except NumberFormatError as error:
             message = _("Write an amount such as %(example)s.") % {
                 "example": formats.amount(Decimal("1500.5"))

@@ -147,9 +147,9 @@ def test_a_finger_that_rests_on_a_card_drags_it_and_a_swipe_does_not(
     finger.down(*start)
     finger.move(start[0], start[1] - 40)
     finger.up()
-    assert page.locator(".ghost").count() == 0
+    assert page.locator(".carried").count() == 0
     finger.down(*start)
-    expect(page.locator(".ghost")).to_be_visible()
+    expect(page.locator(".carried")).to_be_visible()
     finger.move(*goal)
     finger.up()
     expect(column(page, stages[1]).locator(".card-title")).to_have_text(["Clinic"])

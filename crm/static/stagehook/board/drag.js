@@ -80,7 +80,7 @@ function lift({ card, x, y }) {
 function makeGhost(card, box) {
   const ghost = document.createElement("div");
   const hue = [...columnOf(card).classList].find((name) => name.startsWith("hue-"));
-  ghost.className = `ghost ${hue}`;
+  ghost.className = `carried ${hue}`;
   ghost.setAttribute("aria-hidden", "true");
   ghost.style.width = `${box.width}px`;
   ghost.style.height = `${box.height}px`;
