@@ -1,11 +1,26 @@
-"""How static files are named and packed: with a hash of their content, so that browsers may keep them for ever."""
+"""How static files are named, packed and sent: under a hash of their content, so that browsers keep them for ever."""
 
+import contextlib
+import io
 from typing import Any
 
 import brotli
 from django.contrib.staticfiles import apps
+from django.http import HttpRequest, HttpResponse
 from whitenoise.compress import Compressor
+from whitenoise.middleware import WhiteNoiseMiddleware
+from whitenoise.responders import StaticFile
 from whitenoise.storage import CompressedManifestStaticFilesStorage
+
+
+class StaticFilesMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]  # WhiteNoise has no types
+    """Answers with whole files: our server is asynchronous, and WhiteNoise's files are read in blocks that are not."""
+
+    @staticmethod
+    def serve(static_file: StaticFile, request: HttpRequest) -> HttpResponse:
+        answer = static_file.get_response(request.method, request.META)
+        with contextlib.closing(answer.file or io.BytesIO()) as file:
+            return HttpResponse(file.read(), status=int(answer.status), headers=dict(answer.headers))
 
 
 class StaticFilesConfig(apps.StaticFilesConfig):
