@@ -36,7 +36,7 @@ function renew(old, fresh) {
   window.htmx.process(fresh);
 }
 
-const isBeingEdited = (field) => field.matches(":focus-within, .htmx-request, :has(.callout, .error)");
+const isBeingEdited = (field) => field.matches(":focus-within, .htmx-request, .saved, :has(.callout, .error)");
 
 document.addEventListener("click", (event) => {
   const step = event.target.closest(".steps [data-to-stage]");
@@ -46,6 +46,7 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("[data-stage-select]")) moveTo(event.target.value);
 });
 document.addEventListener("deal-changed", refresh);
+deal.addEventListener("animationend", (event) => event.target.closest(".saved")?.classList.remove("saved")); // the tick has faded
 
 follow({
   url: deal.dataset.liveUrl,
