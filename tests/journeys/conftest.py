@@ -72,6 +72,16 @@ def _answers(address: str) -> bool:
 
 
 @pytest.fixture
+def alice(transactional_db: None) -> User:
+    return User.objects.create_user("alice@example.com", "secret", name="Alice Reis", role=User.Role.ADMIN)
+
+
+@pytest.fixture
+def bob(transactional_db: None) -> User:
+    return User.objects.create_user("bob@example.com", "secret", name="Bob Dias", role=User.Role.MANAGER)
+
+
+@pytest.fixture
 def open_page(site: str, browser: Browser, transactional_db: None) -> Iterator[Callable[..., Page]]:
     """Opens a page as a user, in a browser of the user's own: `open_page(alice, "/", color_scheme="dark")`."""
     contexts: list[BrowserContext] = []

@@ -14,16 +14,6 @@ OpenPage = Callable[..., Page]
 
 
 @pytest.fixture
-def alice() -> User:
-    return User.objects.create_user("alice@example.com", "secret", name="Alice Reis", role=User.Role.ADMIN)
-
-
-@pytest.fixture
-def bob() -> User:
-    return User.objects.create_user("bob@example.com", "secret", name="Bob Dias", role=User.Role.MANAGER)
-
-
-@pytest.fixture
 def stages(transactional_db: None) -> list[Stage]:
     pipeline = Pipeline.objects.create(name="Sales")
     names = ("New", "Proposal", "Closing")
@@ -231,6 +221,34 @@ def test_what_others_do_waits_while_a_card_is_in_the_hand(
     assert titles(page, stages[2]) == []
     page.mouse.up()
     expect(column(page, stages[1]).locator(".card-title")).to_have_text(["Clinic"])
+    expect(column(page, stages[2]).locator(".card-title")).to_have_text(["School"])
+
+
+def test_a_hidden_tab_catches_up_when_it_is_shown_again(
+    open_page: OpenPage, alice: User, bob: User, deals: dict[str, Deal], stages: list[Stage]
+) -> None:
+    page = open_page(alice, "/")
+    show = """hidden => {
+        Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
+        document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    page.evaluate(show, True)
+    move_deal(deal_id=deals["School"].pk, stage=stages[2], actor=Actor.user(bob))
+    page.evaluate(show, False)
+    expect(column(page, stages[2]).locator(".card-title")).to_have_text(["School"])
+
+
+def test_without_a_stream_the_board_looks_again_every_10_seconds(
+    open_page: OpenPage, alice: User, bob: User, deals: dict[str, Deal], stages: list[Stage]
+) -> None:
+    page = open_page(alice, "/login/")
+    page.clock.install()
+    page.context.route("**/live/?*", lambda route: route.abort())
+    page.goto("/")
+    page.clock.run_for(6_000)
+    expect(page.locator("[data-live]")).to_have_text("Every 10 s")
+    move_deal(deal_id=deals["School"].pk, stage=stages[2], actor=Actor.user(bob))
+    page.clock.run_for(11_000)
     expect(column(page, stages[2]).locator(".card-title")).to_have_text(["School"])
 
 

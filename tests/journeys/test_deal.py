@@ -15,16 +15,6 @@ OpenPage = Callable[..., Page]
 
 
 @pytest.fixture
-def alice(transactional_db: None) -> User:
-    return User.objects.create_user("alice@example.com", "secret", name="Alice Reis", role=User.Role.ADMIN)
-
-
-@pytest.fixture
-def bob(transactional_db: None) -> User:
-    return User.objects.create_user("bob@example.com", "secret", name="Bob Dias", role=User.Role.MANAGER)
-
-
-@pytest.fixture
 def deal(alice: User) -> Deal:
     pipeline = Pipeline.objects.create(name="Sales")
     first, *_rest = [
