@@ -26,6 +26,7 @@ KEEPALIVE = 20.0  # seconds of silence after which proxies are shown that the st
 LONGEST = 15 * 60.0  # seconds after which a browser must come back, so that its login is checked again
 REMEMBERED = 500  # messages kept for browsers that come back
 BACKLOG = 100  # messages a slow browser may fall behind before it is sent away to catch up
+SKEW = 1.0  # seconds that the clocks of two web servers may differ
 RETRY = 1.0  # seconds between attempts to listen, and until a browser comes back
 
 
@@ -71,7 +72,7 @@ class Hub:
         overflowed = len(self._recent) == REMEMBERED and self._recent[0].at > moment
         if overflowed or moment < self._listening_since:
             return [None]
-        return [message for message in self._recent if message.at > moment]
+        return [message for message in self._recent if message.at > moment - SKEW]
 
     async def _listen_for_ever(self) -> None:
         while True:

@@ -165,9 +165,9 @@ def test_touched_deals_come_back_as_cards_or_as_gone(
 ) -> None:
     won = create_deal(actor=actor, stage=stages[0], title="Won")
     win_deal(deal_id=won.pk, actor=actor)
-    answer = as_alice.get(f"/pipelines/{pipeline.pk}/touched/", {"deal": [deal.pk, won.pk, 999]}).json()
+    answer = as_alice.get(f"/pipelines/{pipeline.pk}/touched/", {"deal": [deal.pk, won.pk, 999_999]}).json()
     assert [card["id"] for card in answer["cards"]] == [deal.pk]
-    assert answer["gone"] == [won.pk, 999]
+    assert answer["gone"] == [won.pk, 999_999]
     assert answer["summary"] == {"open": "1", "total": "R$0", "weighted": "R$0"}
 
 

@@ -7,7 +7,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from crm.actors import Actor
 from crm.deals import create_deal, move_deal
-from crm.models import Change, Deal, Pipeline, Stage, User
+from crm.models import Change, Company, Deal, Pipeline, Stage, User
 from tests.processes import eventually
 
 OpenPage = Callable[..., Page]
@@ -296,6 +296,30 @@ def test_deals_are_made_on_top_of_a_column_one_after_the_other(
     page.keyboard.press("Escape")
     expect(page.locator(".quick")).to_have_count(0)
     assert str(Deal.objects.get(title="Florist").value) == "1200.50"
+
+
+def test_companies_are_offered_while_one_is_typed(
+    open_page: OpenPage, alice: User, deals: dict[str, Deal]
+) -> None:
+    Company.objects.create(name="Good Bread")
+    page = open_page(alice, "/")
+    page.get_by_role("button", name="New deal", exact=True).click()
+    page.get_by_label("Company").press_sequentially("bread")
+    expect(page.locator("#company-names option")).to_have_attribute("value", "Good Bread")
+    expect(page.get_by_label("Company")).to_be_focused()
+
+
+def test_a_folded_column_stays_folded_and_still_takes_a_card(
+    open_page: OpenPage, alice: User, deals: dict[str, Deal], stages: list[Stage]
+) -> None:
+    page = open_page(alice, "/")
+    page.get_by_role("button", name="Fold Proposal").click()
+    page.reload()
+    expect(column(page, stages[1]).locator(".cards")).to_be_hidden()
+    drag(page, deals["Clinic"], column(page, stages[1]))
+    eventually(lambda: stage_of(deals["Clinic"]) == "Proposal")
+    column(page, stages[1]).click()
+    expect(column(page, stages[1]).locator(".card-title")).to_have_text(["Clinic"])
 
 
 def test_a_long_column_reads_on_while_it_is_scrolled(

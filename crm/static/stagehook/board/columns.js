@@ -1,6 +1,7 @@
 // The board as it stands in the page: columns, the cards in them, and how a card gets its place.
 export const board = document.getElementById("board");
 export const columns = () => [...board.querySelectorAll(".col")];
+export const unfoldedColumns = () => columns().filter((column) => !column.classList.contains("folded"));
 export const columnOf = (card) => card.closest(".col");
 export const stageName = (column) => column.querySelector("h2").textContent;
 export const cardsOf = (column) => [...column.querySelectorAll(".cards > .card:not(.lifted)")];
@@ -41,15 +42,17 @@ function place({ id, stage, rank, html }, arriving) {
   const list = board.querySelector(`[data-stage-id="${stage}"] .cards`);
   const fresh = parse(html);
   const below = list && [...list.querySelectorAll(":scope > .card")].find((card) => card !== old && card.dataset.rank > rank);
-  const unread = list?.querySelector(":scope > .more");
-  if (!list || (!below && unread)) {
+  const unread = list?.querySelector(":scope > .more") ?? null;
+  if (!list || (!below && unread && rank > unread.dataset.after)) {
     old?.remove(); // its place is further down than this board has read, or on another board
     return;
   }
+  const next = below ?? unread;
+  if (old?.parentNode === list && old.nextElementSibling === next && plain(old) === plain(fresh)) return;
   const moved = old && columnOf(old) !== columnOf(list);
   const focused = old?.contains(document.activeElement);
   old?.remove();
-  list.insertBefore(fresh, below ?? null);
+  list.insertBefore(fresh, next);
   if (arriving && (moved || !old)) fresh.classList.add("arrived");
   if (focused) focusCard(fresh);
 }
@@ -85,6 +88,13 @@ function fill(list, html) {
   list.replaceChildren(...fresh);
   list.scrollTop = scrollTop;
   window.htmx.process(list);
+}
+
+// A card may have moved up while the cards below were being read: then it came twice.
+export function dropRepeatedCards() {
+  for (const card of board.querySelectorAll(".card")) {
+    if (cardOf(card.dataset.dealId) !== card) card.remove();
+  }
 }
 
 // What a card says, whether Tab reaches it or not.

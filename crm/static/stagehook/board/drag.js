@@ -159,7 +159,8 @@ function land(keep) {
 }
 
 function flyTo(slot, ghost) {
-  const box = slot.getBoundingClientRect();
+  const goal = slot.offsetParent ? slot : slot.closest(".col"); // a folded column shows no cards
+  const box = goal.getBoundingClientRect();
   ghost.classList.add("lands");
   const path = [{ transform: ghost.style.transform }, { transform: `translate3d(${box.left}px, ${box.top}px, 0)` }];
   ghost.animate(path, { duration: LANDING, easing: "cubic-bezier(.2,.8,.2,1)" }).finished.finally(() => ghost.remove());

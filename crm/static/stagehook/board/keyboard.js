@@ -1,7 +1,9 @@
 // The board without a mouse: arrows go from card to card, Space picks one up, M lists the stages, [ and ] move it a
 // stage back or on. Every step of a move is told to screen readers.
 import { pressAction, say } from "../base/toast.js";
-import { board, cardsOf, columnOf, columns, focusCard, makeReachable, putBack, spotOf, whereabouts, words } from "./columns.js";
+import {
+  board, cardsOf, columnOf, columns, focusCard, makeReachable, putBack, spotOf, unfoldedColumns, whereabouts, words,
+} from "./columns.js";
 import { openMoveDialog } from "./move_dialog.js";
 import { moveToStage, saveMove } from "./moves.js";
 import { openForm } from "./quick_create.js";
@@ -26,14 +28,12 @@ export function enableKeyboard() {
 }
 
 function anywhere(key) {
-  if (key === "n" || key === "N") return openForm(open()[0]);
+  if (key === "n" || key === "N") return openForm(unfoldedColumns()[0]);
   if (key === "z" || key === "Z") return pressAction("z");
   if (key !== "?") return false;
   document.getElementById("keys").showModal();
   return true;
 }
-
-const open = () => columns().filter((column) => !column.classList.contains("folded"));
 
 function onCard(event, card) {
   const onTitle = event.target.matches(".card-title");
@@ -61,7 +61,7 @@ function go(card) {
 }
 
 function neighbour(column, direction) {
-  const all = open();
+  const all = unfoldedColumns();
   return all[all.indexOf(column) + direction];
 }
 

@@ -74,7 +74,7 @@ async function post(card) {
     }),
   });
   const body = await response.json().catch(() => ({}));
-  return { ok: response.ok, body };
+  return { ok: response.ok && !response.redirected, body }; // redirected: to the login
 }
 
 function offerUndo(dealId, from, column) {

@@ -1,12 +1,13 @@
 // The card form on top of a column. Enter saves and leaves the form open for the next deal, Escape closes it.
-import { board, columns } from "./columns.js";
+import { board, unfoldedColumns } from "./columns.js";
 import { refresh } from "./updates.js";
 
 export function openForm(column) {
+  if (!column) return false;
   closeForm();
   const place = column.querySelector(".col-new");
   const { create } = column.querySelector("[data-create]").dataset;
-  window.htmx.ajax("GET", create, { target: place, swap: "innerHTML" }).then(() => focusTitle(place));
+  window.htmx.ajax("GET", create, { target: place, swap: "innerHTML" });
   return true;
 }
 
@@ -14,10 +15,8 @@ function closeForm() {
   for (const place of board.querySelectorAll(".col-new")) place.replaceChildren();
 }
 
-const focusTitle = (place) => place.querySelector("[name=title]")?.focus();
-
 export function enableQuickCreate() {
-  document.querySelector("[data-new]").addEventListener("click", () => openForm(columns()[0]));
+  document.querySelector("[data-new]").addEventListener("click", () => openForm(unfoldedColumns()[0]));
   board.addEventListener("click", (event) => {
     if (event.target.closest("[data-create]")) openForm(event.target.closest(".col"));
     if (event.target.closest("[data-close-quick]")) closeForm();
@@ -30,7 +29,8 @@ export function enableQuickCreate() {
   });
   document.addEventListener("deal-created", (event) => refresh([event.detail.id]));
   board.addEventListener("htmx:afterSettle", (event) => {
-    const place = event.target.closest?.(".col-new");
-    if (place) (place.querySelector("[aria-invalid]") ?? place.querySelector("[name=title]")).focus();
+    if (!event.target.matches(".col-new, .quick")) return;
+    const wrong = event.target.querySelector("[aria-invalid]");
+    (wrong ?? event.target.querySelector("[name=title]")).focus();
   });
 }

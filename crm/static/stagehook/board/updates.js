@@ -1,7 +1,7 @@
 // What others do: hints from the live stream become fetches of the cards they name. Nothing changes under a card that
 // is in the hand or being saved: hints wait until then, and what was fetched meanwhile is fetched again.
 import { follow } from "../live/live.js";
-import { board, columns, makeFirstCardsReachable, show, showWhole, words } from "./columns.js";
+import { board, columns, dropRepeatedCards, makeFirstCardsReachable, show, showWhole, words } from "./columns.js";
 
 const GATHER = 60; // ms in which hints are gathered into one fetch
 const RETRY = 3000; // ms until a fetch that failed is tried again
@@ -15,6 +15,7 @@ let holds = 0;
 let timer = 0;
 
 export function hold() {
+  clearTimeout(timer);
   held += 1;
   holds += 1;
 }
@@ -84,5 +85,6 @@ function showState(state) {
 }
 
 export function startFollowing() {
+  board.addEventListener("htmx:afterSwap", dropRepeatedCards);
   follow({ url: board.dataset.liveUrl, since: board.dataset.renderedAt, touched: hear, missed: lookAgain, state: showState });
 }
