@@ -127,7 +127,7 @@ def test_a_value_that_cannot_be_is_told_beside_its_field(as_alice: Client, deal:
     for name, typed, told in (
         ("title", "", "This field is required."),
         ("value", "a lot", "Write an amount such as 1,500.50."),
-        ("owner", "999", "Select a valid choice."),
+        ("owner", "999999", "Select a valid choice."),
     ):
         response = edit(as_alice, deal, name, typed)
         assert response.status_code == 422
