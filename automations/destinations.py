@@ -136,6 +136,8 @@ def _take(destination: Destination, fields: Mapping[str, Any]) -> None:
     errors.update(_problems("headers", _check_headers, destination))
     errors.update(_problems("credentials", _check_credentials, destination))
     errors.update(_problems("retry_schedule", _check_schedule, destination))
+    if destination.rate_limit_per_second is not None:
+        errors["rate_limit_per_second"] = [_("A limit per second is not available yet.")]
     if errors:
         raise DestinationError(errors)
 

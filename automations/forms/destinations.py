@@ -42,7 +42,6 @@ class DestinationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for
             "auth",
             "timeout_seconds",
             "max_in_flight",
-            "rate_limit_per_second",
             "ordered",
             "stop_on_4xx",
             "paired_endpoint",

@@ -65,6 +65,7 @@ def test_a_masked_header_that_is_written_back_keeps_its_value(
         ({"timeout_seconds": 31}, "timeout_seconds"),
         ({"status": "disabled"}, "status"),
         ({"colour": "red"}, "colour"),
+        ({"rate_limit_per_second": 10}, "rate_limit_per_second"),
     ],
 )
 def test_what_cannot_be_is_refused_and_changes_nothing(
