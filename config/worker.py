@@ -115,14 +115,13 @@ class Watch:
         self._cluster.kill()
         self._cluster.wait()
         _kill_all(processes)
-        psutil.wait_procs(processes, timeout=5)
+        _wait_for(processes, seconds=5)
 
     def _finish(self) -> None:
         """Let each process end what it is doing, the drain its exchanges; kill what takes too long."""
         processes = self._present()
         self._cluster.terminate()
-        _gone, alive = psutil.wait_procs(processes, timeout=LET_IT_FINISH)
-        _kill_all(alive)
+        _kill_all(_wait_for(processes, seconds=LET_IT_FINISH))
         self._cluster.wait()
 
 
@@ -130,6 +129,24 @@ def _queue_sweeps() -> None:
     if get_broker().queue_size() < _ENOUGH_QUEUED:
         for sweep in settings.SWEEPS:
             async_task(sweep)
+
+
+def _wait_for(processes: Iterable[psutil.Process], *, seconds: float) -> list[psutil.Process]:
+    """Wait until the processes have ended and return those that have not.
+
+    A zombie has ended: it waits for a parent that may be slow to take note, or never does so in a container.
+    """
+    deadline = time.monotonic() + seconds
+    while (alive := [process for process in processes if _is_alive(process)]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return alive
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _kill_all(processes: Iterable[psutil.Process]) -> None:

@@ -182,6 +182,7 @@ def test_a_worker_told_to_end_finishes_what_is_in_flight_and_leaves_nobody_behin
     processes = worker.members()
     worker.process.terminate()
     assert worker.process.wait(timeout=20) == 0
-    assert not any(process.is_running() for process in processes)
+    _gone, alive = psutil.wait_procs(processes, timeout=10)
+    assert alive == []
     assert list(Delivery.objects.values_list("state", "attempts_made")) == [("delivered", 1)]
     assert not WorkerHeartbeat.objects.exists()
