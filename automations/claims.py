@@ -25,7 +25,7 @@ WITH open_destination AS MATERIALIZED (
     WHERE status = 'active' AND deleted_at IS NULL AND EXISTS (
         SELECT FROM automations_delivery AS waiting
         WHERE waiting.destination_id = destination.id AND waiting.state = 'pending'
-        AND waiting.leased_until IS NULL AND waiting.due_at <= %(now)s
+        AND waiting.leased_until IS NULL AND NOT waiting.awaits_check AND waiting.due_at <= %(now)s
     )
     FOR NO KEY UPDATE SKIP LOCKED
 ), chosen AS (
@@ -34,11 +34,11 @@ WITH open_destination AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT id, due_at FROM automations_delivery AS delivery
         WHERE delivery.destination_id = destination.id AND delivery.state = 'pending'
-        AND delivery.leased_until IS NULL AND delivery.due_at <= %(now)s
+        AND delivery.leased_until IS NULL AND NOT delivery.awaits_check AND delivery.due_at <= %(now)s
         AND NOT (destination.ordered AND EXISTS (
             SELECT FROM automations_delivery AS earlier
             WHERE earlier.destination_id = delivery.destination_id AND earlier.deal_id = delivery.deal_id
-            AND earlier.state = 'pending'
+            AND earlier.state = 'pending' AND NOT earlier.awaits_check
             AND (earlier.sequence, earlier.id) < (delivery.sequence, delivery.id)
         ))
         ORDER BY due_at

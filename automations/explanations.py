@@ -19,6 +19,10 @@ _WAITED_FOR = {
     Event.DEAL_REOPENED: gettext_lazy("When a deal is reopened in %(place)s"),
     Event.DEAL_UPDATED: gettext_lazy("When fields of a deal change in %(place)s"),
     Event.DEAL_DELETED: gettext_lazy("When a deal is deleted in %(place)s"),
+    Event.DEAL_STALE: gettext_lazy("When a deal has been in a stage for days in %(place)s"),
+    Event.SUBSCRIPTION_RENEWAL_DUE: gettext_lazy("When a subscription is about to renew in %(place)s"),
+    Event.CALL_RECORDED: gettext_lazy("When a call is recorded in %(place)s"),
+    Event.DEAL_MANUAL: gettext_lazy("When its button on the card is pressed in %(place)s"),
 }
 _REASONS = {
     "by_hand": gettext_lazy("It was cancelled by hand."),

@@ -53,6 +53,7 @@ def _delivery(kind: str, event: DealEvent, rule: Rule, *, actor: Actor, now: dat
         sequence=event.sequence,
         rule=rule,
         at=now,
+        about=event.about,
     )
     silent = settings.SILENT_MODE
     return Delivery(

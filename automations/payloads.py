@@ -13,7 +13,7 @@ from crm.models import Company, Contact, Deal, User
 PREFETCHED = ("stage", "pipeline", "owner", "contact", "company", "source", "tags", "external_id_rows")
 
 
-def standard_document(
+def standard_document(  # noqa: PLR0913  # an event is all of this, and all by name
     *,
     event: str,
     deal: Deal,
@@ -22,6 +22,7 @@ def standard_document(
     sequence: int,
     rule: Rule | None,
     at: datetime,
+    about: Mapping[str, Any] | None = None,
     test: bool = False,
 ) -> dict[str, Any]:
     """The payload of `event` as JSON values; see docs/receiving.md for each field."""
@@ -35,6 +36,7 @@ def standard_document(
             "changed_by": actor.as_json(),
             "sequence": sequence,
             "rule": {"id": rule.pk, "name": rule.name} if rule else None,
+            **(about or {}),
         },
         "test": test,
     }

@@ -8,7 +8,7 @@ Arguments of each fact: `sender` is the class Deal, `events` a list of DealEvent
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.dispatch import Signal
@@ -23,12 +23,14 @@ class DealEvent:
     `deal` is the deal as it now is (in `deal_deleted`: as it was, its row about to go). `before` holds the former
     value of each field that changed, in the form of the history: money as text, dates as ISO text, related
     objects as {"id", "name"}, tags as a list of names, custom fields and external ids one by one under
-    "custom_fields.<key>" and "external_ids.<system>". `sequence` rises with every event of that deal.
+    "custom_fields.<key>" and "external_ids.<system>". `sequence` rises with every event of that deal. `about` holds
+    what else the event is about, by name and as JSON values: the call, the subscription.
     """
 
     deal: Deal
     before: Mapping[str, Any]
     sequence: int
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 deal_created = Signal()
@@ -38,6 +40,7 @@ deal_won = Signal()
 deal_lost = Signal()
 deal_reopened = Signal()
 deal_deleted = Signal()
+call_recorded = Signal()
 
 # Questions the CRM's pages ask. Each receiver returns its part of the answer; nobody has to answer.
 

@@ -7,6 +7,7 @@ from crm.models.custom_fields import CustomField
 from crm.models.deals import Deal, DealQuerySet, DealsGoThroughTheDoor
 from crm.models.external_ids import ExternalId
 from crm.models.labels import LostReason, Source, Tag
+from crm.models.notices import Notice
 from crm.models.pipelines import Pipeline, Stage
 from crm.models.subscriptions import Subscription
 from crm.models.tokens import ApiToken, IdempotentAnswer
@@ -26,6 +27,7 @@ __all__ = [
     "ExternalId",
     "IdempotentAnswer",
     "LostReason",
+    "Notice",
     "Pipeline",
     "Source",
     "Stage",

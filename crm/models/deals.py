@@ -191,6 +191,10 @@ class Deal(models.Model):
                 condition=models.Q(status="open"),
                 name="deal_board_totals",
             ),
+            # Which deals have been in their stage for too long?
+            models.Index(
+                fields=["stage", "stage_entered_at"], condition=models.Q(status="open"), name="deal_stale"
+            ),
             # The deals list, newest first.
             models.Index(fields=["-created_at", "-id"], name="deal_newest_first"),
         ]

@@ -1,0 +1,21 @@
+"""What is sent where, and what became of it; one file a subject. Other modules import the tables from here."""
+
+from automations.models.deliveries import Attempt, Delivery, new_delivery_id
+from automations.models.destinations import Destination, default_schedule
+from automations.models.events import Event
+from automations.models.jobs import ResendJob
+from automations.models.rules import Occurrence, Rule
+from automations.models.workers import WorkerHeartbeat
+
+__all__ = [
+    "Attempt",
+    "Delivery",
+    "Destination",
+    "Event",
+    "Occurrence",
+    "ResendJob",
+    "Rule",
+    "WorkerHeartbeat",
+    "default_schedule",
+    "new_delivery_id",
+]
