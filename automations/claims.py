@@ -68,7 +68,10 @@ SELECT id, destination_id, event, chain, depth, body, number, run_attempts, trig
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """One delivery in hand. `number` counts all its attempts, `run_attempts` those since it started afresh."""
+    """One delivery in hand. `number` counts all its attempts, `run_attempts` those since it started afresh.
+
+    `probe` says that its destination is failing and this is the one delivery that may find it well again.
+    """
 
     id: str
     destination_id: int
@@ -80,6 +83,7 @@ class Claimed:
     run_attempts: int
     trigger: str
     created_at: datetime
+    probe: bool = False
 
 
 def claim(*, places: int, holder: int, now: datetime) -> list[Claimed]:

@@ -20,8 +20,9 @@ from automations.claims import Claimed, claim
 from automations.http import HttpDoor, Request
 from automations.leases import HOLDER_LOCKS, free_dead_leases, new_holder
 from automations.models import Delivery, Destination, WorkerHeartbeat
-from automations.outcomes import Outcome, judge, record
+from automations.outcomes import record
 from automations.requests import build_request, masked_headers
+from automations.verdicts import Outcome, judge
 from automations.wake import DELIVERIES_CHANNEL, SLOT_LOCKS
 
 MAX_IN_FLIGHT = 256

@@ -10,9 +10,10 @@ from django.utils import timezone
 from automations.claims import Claimed
 from automations.http import send
 from automations.models import Attempt, Delivery, Destination, Event
-from automations.outcomes import Outcome, record
+from automations.outcomes import record
 from automations.payloads import PREFETCHED, freeze, standard_document
 from automations.requests import build_request, masked_headers
+from automations.verdicts import Outcome
 from crm.actors import Actor
 from crm.models import Deal
 

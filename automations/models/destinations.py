@@ -89,6 +89,10 @@ class Destination(models.Model):
     # How much of the way to being disabled people have been told about, and when of deliveries given up.
     told_percent = models.PositiveSmallIntegerField(default=0, editable=False)
     told_given_up_at = models.DateTimeField(null=True, editable=False)
+    # What people are still to be told: how many deliveries were given up, and of a recovery, since when it had failed.
+    given_up_untold = models.PositiveIntegerField(default=0, editable=False)
+    recovered_from = models.DateTimeField(null=True, editable=False)
+    told_recovery_at = models.DateTimeField(null=True, editable=False)
     secret = EncryptedField(default=generate_secret, editable=False)
     previous_secret = EncryptedField(null=True, editable=False)
     previous_secret_until = models.DateTimeField(null=True, editable=False)
