@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from http import HTTPStatus
 
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -25,10 +27,32 @@ _WAITED_FOR = {
     Event.DEAL_MANUAL: gettext_lazy("When its button on the card is pressed in %(place)s"),
 }
 _REASONS = {
+    "aborted_by_receiver": gettext_lazy("Given up because the receiver asked for that in its answer."),
     "by_hand": gettext_lazy("It was cancelled by hand."),
+    "held_too_long": gettext_lazy("Given up after it had been held for 14 days."),
     "rule_deleted": gettext_lazy("It was cancelled because its rule was deleted."),
     "destination_deleted": gettext_lazy("It was cancelled because its destination was deleted."),
     "silent_mode": gettext_lazy("Nothing was sent: this installation is in silent mode."),
+    "left_stage": gettext_lazy("Nothing was sent: when the waiting was over, the deal had left the stage."),
+    "chain_repeated": gettext_lazy(
+        "Nothing was sent: the rule had already acted on this deal in the same run of cause and effect."
+    ),
+    "chain_too_deep": gettext_lazy(
+        "Nothing was sent: this run of cause and effect has been through other systems too often."
+    ),
+    "too_many_changes": gettext_lazy(
+        "Nothing was sent: programs moved this deal too often in ten minutes, which looks like a loop."
+    ),
+}
+# Why a delivery was given up before any attempt was made.
+_PROBLEMS = {
+    "payload_failed": gettext_lazy("Nothing was sent: the rule's payload could not be built for this deal."),
+    "payload_too_large": gettext_lazy("Nothing was sent: the payload was larger than 256 KiB."),
+}
+_DISABLED = {
+    "asked": gettext_lazy("It was disabled because the receiver asked for that in its answer."),
+    "failing": gettext_lazy("It was disabled after 120 hours of nothing but failures."),
+    "gone": gettext_lazy("It was disabled because the receiver answered 410 Gone."),
 }
 _HELP_WITH_ERRORS: Mapping[str, object] = {  # the log may hold codes of other versions
     ErrorCode.ADDRESS_REFUSED: gettext_lazy(
@@ -85,16 +109,20 @@ def _leaving(former: str, stage: str) -> str:
 
 def explain_attempt(attempt: Attempt) -> str:
     """What came of one attempt."""
-    status = attempt.status_code
     if attempt.finished_at is None:
         return _("The request is under way, or was broken off with its worker.")
-    if attempt.error_code and status:
+    return explain_answer(status=attempt.status_code, error=attempt.error_code)
+
+
+def explain_answer(*, status: int | None, error: str) -> str:
+    """What a status and an error code say in one sentence."""
+    if error and status:
         return _("The receiver began to answer with %(status)s. %(error)s") % {
             "status": _status(status),
-            "error": explain(attempt.error_code),
+            "error": explain(error),
         }
-    if attempt.error_code or status is None:
-        return explain(attempt.error_code)
+    if error or status is None:
+        return explain(error)
     if 200 <= status < 300:
         return _("The receiver took it and answered %(status)s.") % {"status": _status(status)}
     if 300 <= status < 400:
@@ -115,6 +143,8 @@ def explain_delivery(delivery: Delivery, *, last: Attempt | None, now: datetime)
     """What became of a delivery so far, and what follows; `last` is its newest attempt."""
     if delivery.reason in _REASONS:
         return str(_REASONS[delivery.reason])
+    if last is None and delivery.error_code in _PROBLEMS:
+        return str(_PROBLEMS[delivery.error_code])
     happened = explain_attempt(last) if last else ""
     return f"{happened} {_what_follows(delivery, now=now)}".strip()
 
@@ -128,10 +158,93 @@ def _what_follows(delivery: Delivery, *, now: datetime) -> str:
     if delivery.leased_until is not None:
         return _("It is being sent at this moment.")
     if delivery.destination.status != Destination.Status.ACTIVE:
-        return _("It waits until the destination is switched on again.")
+        return _held(delivery.destination, now=now)
     if delivery.due_at <= now:
         return _("It is due and waits for its turn.")
     return _("Next attempt %(when)s.") % {"when": formats.ago(delivery.due_at, now=now)}
+
+
+def _held(destination: Destination, *, now: datetime) -> str:
+    if destination.status != Destination.Status.FAILING:
+        return _("It waits until the destination is switched on again, for 14 days at most.")
+    if destination.probe_at is None or destination.probe_at <= now:
+        return _("The destination is failing: one delivery is being sent to see whether it is well again.")
+    when = formats.ago(destination.probe_at, now=now)
+    return _("It is held because the destination is failing; the next try of one delivery is %(when)s.") % {
+        "when": when
+    }
+
+
+def explain_destination(destination: Destination, *, waiting: int, now: datetime) -> str:
+    """How a destination is and what follows: "Paused until 14:05 after 6 failures in a row. 38 events wait."
+
+    `waiting` is how many deliveries wait for it.
+    """
+    sentences = [_state_of(destination, now=now)]
+    if destination.status != Destination.Status.ACTIVE and waiting:
+        sentences.append(
+            ngettext("%(n)s event waits.", "%(n)s events wait.", waiting) % {"n": formats.number(waiting)}
+        )
+    return " ".join(sentences)
+
+
+def _state_of(destination: Destination, *, now: datetime) -> str:
+    if destination.status == Destination.Status.DISABLED:
+        return explain_disabled(destination)
+    if destination.status == Destination.Status.PAUSED:
+        return _("Paused by hand: nothing is sent until it is switched on again.")
+    if destination.status == Destination.Status.FAILING:
+        return _backing_off(destination, now=now)
+    if destination.failures_in_row:
+        return _in_row(
+            ngettext(
+                "The last request failed.", "The last %(n)s requests failed.", destination.failures_in_row
+            ),
+            destination,
+        )
+    return _("It takes what it is sent.")
+
+
+def _backing_off(destination: Destination, *, now: datetime) -> str:
+    if destination.probe_at is None or destination.probe_at <= now:
+        failed = ngettext(
+            "After %(n)s failure in a row one delivery is being sent to see whether it is well again.",
+            "After %(n)s failures in a row one delivery is being sent to see whether it is well again.",
+            destination.failures_in_row,
+        )
+        return _in_row(failed, destination)
+    failed = ngettext(
+        "Paused until %(until)s after %(n)s failure in a row.",
+        "Paused until %(until)s after %(n)s failures in a row.",
+        destination.failures_in_row,
+    )
+    return _in_row(failed, destination, until=moment(destination.probe_at, now=now))
+
+
+def _in_row(text: str, destination: Destination, **also: str) -> str:
+    return text % {"n": formats.number(destination.failures_in_row), **also}
+
+
+def explain_disabled(destination: Destination) -> str:
+    """Why a destination is disabled, and what may be done."""
+    why = _DISABLED.get(destination.status_reason, gettext_lazy("It is disabled."))
+    held = _("Events are held for 14 days; switch it on again to have them sent.")
+    return f"{why} {held}"
+
+
+def explain_last_failure(destination: Destination) -> str:
+    """What its newest failure was; empty for one that is well."""
+    if destination.last_failure_status is None and not destination.last_failure_error:
+        return ""
+    return explain_answer(status=destination.last_failure_status, error=destination.last_failure_error)
+
+
+def moment(then: datetime, *, now: datetime | None = None) -> str:
+    """A time in the reader's zone: the hour where it is of the same day as `now`, else with its date."""
+    local = timezone.localtime(then)
+    if now is not None and local.date() == timezone.localtime(now).date():
+        return date_format(local, "TIME_FORMAT")
+    return date_format(local, "SHORT_DATETIME_FORMAT")
 
 
 def advise(attempt: Attempt) -> str:

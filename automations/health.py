@@ -40,7 +40,10 @@ class Health:
     status_reason: str = ""
     failures_in_row: int = 0
     failing_since: datetime | None = None
+    last_failure_status: int | None = None
+    last_failure_error: str = ""
     probe_at: datetime | None = None
+    told_percent: int = 0
     recovered_from: datetime | None = None
     given_up_untold: int = 0
 
@@ -66,25 +69,26 @@ def health_after(before: Health, outcome: Outcome, *, now: datetime) -> Health:
         before = replace(before, given_up_untold=before.given_up_untold + 1)
     if before.status == Destination.Status.DISABLED:
         return before
-    if outcome.exchange.status_code == GONE or outcome.asks_to_disable:
-        return _disabled(before, "gone" if outcome.exchange.status_code == GONE else "asked", now=now)
+    if reason := _end_of_all(outcome):
+        return _disabled(_failed(before, outcome, now=now), reason)
     if before.status == Destination.Status.PAUSED:
         return before
     if outcome.is_sign_of_life:
         return _well(before)
     if before.status == Destination.Status.FAILING and not outcome.claimed.probe:
         return before
-    return _ill(before, now=now)
+    return _backed_off(_failed(before, outcome, now=now), now=now)
 
 
-def _disabled(before: Health, reason: str, *, now: datetime) -> Health:
-    return replace(
-        before,
-        status=Destination.Status.DISABLED,
-        status_reason=reason,
-        failing_since=before.failing_since or now,
-        probe_at=None,
-    )
+def _end_of_all(outcome: Outcome) -> str:
+    """Why nothing is to be sent any more after this outcome; "" where nothing says so."""
+    if outcome.exchange.status_code == GONE:
+        return "gone"
+    return "asked" if outcome.asks_to_disable else ""
+
+
+def _disabled(before: Health, reason: str) -> Health:
+    return replace(before, status=Destination.Status.DISABLED, status_reason=reason, probe_at=None)
 
 
 def _well(before: Health) -> Health:
@@ -92,13 +96,23 @@ def _well(before: Health) -> Health:
     return Health(recovered_from=ended, given_up_untold=before.given_up_untold)
 
 
-def _ill(before: Health, *, now: datetime) -> Health:
-    failures, since = before.failures_in_row + 1, before.failing_since or now
-    failed = replace(before, failures_in_row=failures, failing_since=since)
+def _failed(before: Health, outcome: Outcome, *, now: datetime) -> Health:
+    return replace(
+        before,
+        failures_in_row=before.failures_in_row + 1,
+        failing_since=before.failing_since or now,
+        last_failure_status=outcome.exchange.status_code,
+        last_failure_error=outcome.exchange.error_code,
+    )
+
+
+def _backed_off(failed: Health, *, now: datetime) -> Health:
+    """From the fourth failure on a pause, until a probe fails after 120 hours."""
+    failures, since = failed.failures_in_row, failed.failing_since or now
     if failures < FAILURES_BEFORE_PAUSE:
         return failed
-    if before.status == Destination.Status.FAILING and now - since >= DISABLED_AFTER:
-        return _disabled(failed, "failing", now=now)
+    if failed.status == Destination.Status.FAILING and now - since >= DISABLED_AFTER:
+        return _disabled(failed, "failing")
     probe_at = next_probe_at(failures, since=since, now=now)
     return replace(failed, status=Destination.Status.FAILING, status_reason="failing", probe_at=probe_at)
 
@@ -137,7 +151,7 @@ def reset_health(*, destination_id: int) -> None:
     """Switch a destination on with a clean record, and send what was held. Needs its row locked by the caller."""
     row = Destination.objects.filter(pk=destination_id)
     since = row.values_list("failing_since", flat=True).get()
-    row.update(**{**asdict(Health()), "given_up_untold": F("given_up_untold")}, told_percent=0)
+    row.update(**{**asdict(Health()), "given_up_untold": F("given_up_untold")})
     if since:
         _hasten(destination_id, since=since)
     wake()

@@ -5,9 +5,13 @@ from datetime import timedelta
 from threading import Event
 
 from django.conf import settings
+from django.utils import timezone
 from django_q.tasks import async_task
 
+from automations import occurrences
+from automations.alerts import tell_due
 from automations.drain import run_shift
+from automations.health import give_up_held, mend_clock
 
 HAND_OVER_WITHIN = 5  # seconds that the next drain waits for the one before
 
@@ -32,5 +36,18 @@ def drain(patience: int = 0) -> None:
         signal.raise_signal(signal.SIGTERM)
 
 
+def fire_due() -> None:
+    """Act on what has come due by time alone."""
+    occurrences.fire_due(now=timezone.now())
+
+
 def _send_for_the_next() -> None:
     async_task("automations.tasks.drain", HAND_OVER_WITHIN)
+
+
+def look_after_health() -> None:
+    """Give up what was held too long, mend what a wrong clock left, and tell people what they do not know yet."""
+    now = timezone.now()
+    mend_clock(now=now)
+    give_up_held(now=now)
+    tell_due(now=now)

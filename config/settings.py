@@ -203,7 +203,12 @@ REDIS_URL = env.text("REDIS_URL")
 # What a worker calls itself where it says that it is alive; the watch gives each a name of its own.
 WORKER_NAME = env.text("WORKER_NAME", default=socket.gethostname())
 # Looked after by the worker's watch every few seconds: whatever was left half done.
-SWEEPS = ["webhooks.tasks.apply_due"]
+SWEEPS = [
+    "webhooks.tasks.apply_due",
+    "automations.tasks.fire_due",
+    "automations.tasks.look_after_health",
+    "crm.tasks.mail_notices",
+]
 
 Q_CLUSTER: dict[str, Any] = {
     "name": "stagehook",

@@ -82,6 +82,9 @@ class Destination(models.Model):
     status_reason = models.CharField(max_length=40, blank=True, editable=False)
     failing_since = models.DateTimeField(_("failing since"), null=True, blank=True, editable=False)
     failures_in_row = models.PositiveIntegerField(default=0, editable=False)
+    # How the newest failure of that row went.
+    last_failure_status = models.PositiveSmallIntegerField(null=True, editable=False)
+    last_failure_error = models.CharField(max_length=40, blank=True, editable=False)
     # While it is failing: when one delivery is sent to see whether it is well again.
     probe_at = models.DateTimeField(null=True, editable=False)
     # With a limit per second: when the next request may leave.

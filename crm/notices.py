@@ -1,0 +1,121 @@
+"""Telling people things: a notice in the application, and the same by e-mail.
+
+A notice is written in its reader's language when the thing happens, in the transaction of what it tells. Its mail is
+sent by a task after the commit, and again by a sweep where that failed. We mark a notice as mailed before the mail
+leaves and take that back when the server refuses it, because a mail lost with its process is still in the application,
+while one sent twice annoys.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from smtplib import SMTPDataError, SMTPRecipientsRefused, SMTPSenderRefused
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone, translation
+from django.utils.functional import Promise
+from django_q.tasks import async_task
+
+from crm.models import Notice, User
+
+Text = str | Promise | Callable[[], str]
+# How old a notice is at each try of its mail; after the last it stays in the application alone.
+MAILED_AFTER = (
+    timedelta(0),
+    timedelta(minutes=1),
+    timedelta(minutes=10),
+    timedelta(hours=1),
+    timedelta(hours=6),
+)
+_MAILS_AT_ONCE = 50
+# The server looked at this very mail and said no; anything else says that the server itself is not there.
+_REFUSED = (SMTPDataError, SMTPRecipientsRefused, SMTPSenderRefused)
+
+logger = logging.getLogger(__name__)
+
+
+@transaction.atomic
+def notify(
+    *, users: Iterable[User], kind: str, subject: Text, body: Text = "", url: str = ""
+) -> list[Notice]:
+    """Tell `users` something, each in their language and time zone; mails follow the commit.
+
+    `subject` (one line) and `body` are texts, lazy translations, or functions that are called once per reader.
+    `url` is a path of ours that shows more.
+    """
+    notices = []
+    for user in users:
+        with _as_read_by(user):
+            line = " ".join(_written(subject).split())[:200]
+            notices.append(Notice(user=user, kind=kind, subject=line, body=_written(body), url=url))
+    made = Notice.objects.bulk_create(notices)
+    if made:
+        transaction.on_commit(lambda: async_task("crm.tasks.mail_notices"))
+    return made
+
+
+def _as_read_by(user: User) -> ExitStack:
+    stack = ExitStack()
+    stack.enter_context(translation.override(user.language or settings.LANGUAGE_CODE))
+    stack.enter_context(timezone.override(ZoneInfo(user.time_zone or settings.TIME_ZONE)))
+    return stack
+
+
+def _written(text: Text) -> str:
+    return text() if callable(text) else str(text)
+
+
+def mail_due(*, now: datetime) -> int:
+    """Send the mails whose turn it is and return how many left. No transaction may be open.
+
+    Ends at the first sign that the mail server is not there: the next sweep tries again.
+    """
+    sent = 0
+    for notice in Notice.objects.filter(_due(now)).select_related("user").order_by("pk")[:_MAILS_AT_ONCE]:
+        if not _claim(notice, now=now):
+            continue
+        try:
+            _mail_of(notice).send()
+        except _REFUSED as error:
+            _take_back(notice, error)
+        except OSError as error:
+            _take_back(notice, error)
+            break
+        else:
+            sent += 1
+    return sent
+
+
+def _due(now: datetime) -> Q:
+    turns = Q(pk__in=[])
+    for tries, age in enumerate(MAILED_AFTER):
+        turns |= Q(mail_tries=tries, created_at__lte=now - age)
+    return Q(turns, mailed_at__isnull=True, user__is_active=True)
+
+
+def _claim(notice: Notice, *, now: datetime) -> bool:
+    """Mark a notice as mailed, unless somebody else has; of two that try, one may send it."""
+    unclaimed = Notice.objects.filter(pk=notice.pk, mailed_at__isnull=True, mail_tries=notice.mail_tries)
+    return bool(unclaimed.update(mailed_at=now, mail_tries=notice.mail_tries + 1))
+
+
+def _take_back(notice: Notice, error: OSError) -> None:
+    Notice.objects.filter(pk=notice.pk).update(mailed_at=None)
+    logger.warning("The mail of notice %s did not leave: %s", notice.pk, error)
+
+
+def _mail_of(notice: Notice) -> EmailMessage:
+    link = settings.PUBLIC_URL + notice.url if notice.url else ""
+    text = "\n\n".join(part for part in (notice.body, link) if part)
+    return EmailMessage(subject=notice.subject, body=text + "\n", to=[notice.user.email])
+
+
+def mark_read(*, user: User, now: datetime, notice_id: int | None = None) -> int:
+    """Mark one notice of a person as read, or all of them; returns how many were unread."""
+    unread = user.notices.filter(read_at__isnull=True)
+    return (unread if notice_id is None else unread.filter(pk=notice_id)).update(read_at=now)

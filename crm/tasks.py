@@ -1,0 +1,10 @@
+"""What the queue calls. The table of notices holds the truth, so each may run twice, late or not at all."""
+
+from django.utils import timezone
+
+from crm import notices
+
+
+def mail_notices() -> None:
+    """Send the mails that are due: of notices just written, and those whose last try failed."""
+    notices.mail_due(now=timezone.now())
