@@ -50,5 +50,8 @@ timeline_requested = Signal()
 # `deal_ids`: a list of ints. Returns {deal id: crm.timeline.CardBadge} for the cards that have something to show.
 card_badges_requested = Signal()
 
+# `deal`: a Deal. Returns a list of crm.timeline.DealAction: what a person can do to it with one press.
+deal_actions_requested = Signal()
+
 # `pipeline`: a Pipeline. Returns {stage id: crm.timeline.StageBadge}.
 stage_badges_requested = Signal()

@@ -1,4 +1,4 @@
-"""The shapes in which other parts of Stagehook contribute to a deal's timeline, its card and its column."""
+"""The shapes in which other parts of Stagehook contribute to a deal's page, its card and its column."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,6 +34,14 @@ class CardBadge:
     """The bolt on a card: what became of the last thing sent for it."""
 
     tone: Tone
+    text: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class DealAction:
+    """A button on the deal's page, which posts the deal's id as `deal` to `url`."""
+
     text: str
     url: str
 

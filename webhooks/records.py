@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from crm.actors import Actor
 from crm.announcements import announce_deals
+from crm.calls import save_call
 from crm.models import Activity, Call, Deal, Subscription
 from webhooks.documents import Document, InvalidDocument, problem
 from webhooks.snapshots import Changes
@@ -24,7 +25,7 @@ def write_records(document: Document, *, deal: Deal, system: str, actor: Actor) 
     if "activity" in document:
         changes["activity"] = [None, str(_write_activity(document["activity"], deal=deal, actor=actor))]
     if "call" in document:
-        changes["call"] = [None, str(_write_call(document["call"], deal=deal, system=system))]
+        changes["call"] = [None, str(_write_call(document["call"], deal=deal, system=system, actor=actor))]
     if "subscription" in document:
         plan = _write_subscription(document["subscription"], deal=deal, system=system)
         changes["subscription"] = [None, str(plan)]
@@ -47,10 +48,10 @@ def _write_activity(told: Mapping[str, Any], *, deal: Deal, actor: Actor) -> Act
     )
 
 
-def _write_call(told: Mapping[str, Any], *, deal: Deal, system: str) -> Call:
+def _write_call(told: Mapping[str, Any], *, deal: Deal, system: str, actor: Actor) -> Call:
     known = _known(Call.objects.all(), told, system=system)
     call = known or Call(system=system if "external_id" in told else "", deal=deal, contact=deal.contact)
-    return _complete(call, told, part="call", required="direction")
+    return save_call(_completed(call, told, part="call", required="direction"), actor=actor)
 
 
 def _write_subscription(told: Mapping[str, Any], *, deal: Deal, system: str) -> Subscription:
@@ -61,7 +62,9 @@ def _write_subscription(told: Mapping[str, Any], *, deal: Deal, system: str) -> 
         company=deal.company,
         currency=deal.currency,
     )
-    return _complete(plan, told, part="subscription", required="plan")
+    plan = _completed(plan, told, part="subscription", required="plan")
+    plan.save()
+    return plan
 
 
 def _known(records: QuerySet[Record], told: Mapping[str, Any], *, system: str) -> Record | None:
@@ -70,11 +73,10 @@ def _known(records: QuerySet[Record], told: Mapping[str, Any], *, system: str) -
     return records.select_for_update().filter(system=system, external_id=told["external_id"]).first()
 
 
-def _complete(record: Record, told: Mapping[str, Any], *, part: str, required: str) -> Record:
+def _completed(record: Record, told: Mapping[str, Any], *, part: str, required: str) -> Record:
     for name, value in told.items():
         setattr(record, name, value)
     if not getattr(record, required):
         message = _("A new one needs this.")
         raise InvalidDocument([problem("required", f"{part}.{required}", message)])
-    record.save()
     return record

@@ -10,6 +10,7 @@ from rest_framework.serializers import BaseSerializer
 from crm.announcements import announce_deals
 from crm.api.serializers import StrictModelSerializer, VisibleDealField
 from crm.api.viewsets import WritableResource
+from crm.calls import save_call
 from crm.models import Activity, Call, Deal, Subscription
 
 _Row = TypeVar("_Row", bound=Model)
@@ -91,6 +92,14 @@ class CallSerializer(StrictModelSerializer[Call]):
             "agent",
         )
         read_only_fields = ("recording_file",)
+
+    def create(self, validated_data: dict[str, Any]) -> Call:
+        return save_call(Call(**validated_data), actor=self.context["view"].actor)
+
+    def update(self, instance: Call, validated_data: dict[str, Any]) -> Call:
+        for name, value in validated_data.items():
+            setattr(instance, name, value)
+        return save_call(instance, actor=self.context["view"].actor)
 
 
 class CallViewSet(_OfADeal[Call]):

@@ -4,6 +4,7 @@ Each verb locks the deal, checks the version the caller saw, refuses what makes 
 history, and sends our signals, all in one transaction.
 """
 
+from crm.deals.door import lock_deals, lock_present, number_events
 from crm.deals.errors import (
     DealError,
     InvalidFields,
@@ -35,8 +36,11 @@ __all__ = [
     "bulk_move",
     "create_deal",
     "delete_deal",
+    "lock_deals",
+    "lock_present",
     "lose_deal",
     "move_deal",
+    "number_events",
     "reopen_deal",
     "update_deal",
     "win_deal",

@@ -1,6 +1,6 @@
 """Locks deals, writes edited ones with their history, and tells the world inside the same transaction."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.dispatch import Signal
@@ -26,16 +26,22 @@ _STATUS_SIGNALS = {
 
 
 def lock_deals(deal_ids: Collection[int]) -> list[Deal]:
-    """Lock deals in the order of their ids, so that two callers never wait for each other. Raises UnknownDeals.
+    """Lock deals as `lock_present` does. Raises UnknownDeals where one of them is not there."""
+    deals = lock_present(deal_ids)
+    unknown = sorted(set(deal_ids) - {deal.pk for deal in deals})
+    if unknown:
+        raise UnknownDeals(unknown)
+    return deals
+
+
+def lock_present(deal_ids: Collection[int]) -> list[Deal]:
+    """Lock those of the deals that are there, in the order of their ids, so that two callers never wait for each other.
 
     The locking query joins nothing: a joined row that changed while we waited would make the deal vanish.
     """
     rows = Deal.objects.filter(pk__in=deal_ids).order_by("pk")
-    locked = set(rows.select_for_update(no_key=True).values_list("pk", flat=True))
-    unknown = sorted(set(deal_ids) - locked)
-    if unknown:
-        raise UnknownDeals(unknown)
-    return list(rows.select_related(*RELATED))
+    locked = list(rows.select_for_update(no_key=True).values_list("pk", flat=True))
+    return list(rows.filter(pk__in=locked).select_related(*RELATED))
 
 
 def begin_edit(deal_id: int, *, version: int | None = None) -> Edit:
@@ -108,9 +114,20 @@ def tell(told: dict[Signal, list[DealEvent]], *, actor: Actor) -> None:
         signal.send(sender=Deal, events=events, actor=actor)
 
 
-def next_event(deal: Deal, *, before: dict[str, Any]) -> DealEvent:
+def next_event(deal: Deal, *, before: Mapping[str, Any], about: Mapping[str, Any] | None = None) -> DealEvent:
     deal.last_sequence += 1
-    return DealEvent(deal=deal, before=before, sequence=deal.last_sequence)
+    return DealEvent(deal=deal, before=before, sequence=deal.last_sequence, about=about or {})
+
+
+def number_events(happened: Sequence[tuple[Deal, Mapping[str, Any]]]) -> list[DealEvent]:
+    """An event of each locked deal that changes nothing of it, with what it is about.
+
+    The deal's version stays, so that nobody who is editing it is told of a change that is none.
+    """
+    events = [next_event(deal, before={}, about=about) for deal, about in happened]
+    with open_door():
+        Deal.objects.bulk_update({deal.pk: deal for deal, _about in happened}.values(), ["last_sequence"])
+    return events
 
 
 def _events(edit: Edit) -> Iterable[tuple[Signal, DealEvent]]:

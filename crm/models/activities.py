@@ -87,6 +87,8 @@ class Call(models.Model):
         related_name="calls",
         verbose_name=_("agent"),
     )
+    # When listeners were told that there is a recording, which happens once.
+    recording_told_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:

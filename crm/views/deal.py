@@ -20,6 +20,8 @@ from crm.deals import DealError, StaleVersion, lose_deal, reopen_deal, update_de
 from crm.deals.verbs import add_note
 from crm.history import deal_timeline, last_change_text
 from crm.models import Deal, LostReason
+from crm.signals import deal_actions_requested
+from crm.timeline import answers_to
 from crm.views.access import PageRequest
 from crm.views.deal_fields import FieldForm, all_field_forms, field_form
 
@@ -65,6 +67,9 @@ def deal(request: PageRequest, deal_id: int) -> HttpResponse:
         "days": (now - found.stage_entered_at).days,
         "fields": all_field_forms(found),
         "external_ids": found.external_id_rows.order_by("system"),
+        "actions": [
+            action for answer in answers_to(deal_actions_requested, Deal, deal=found) for action in answer
+        ],
         "planned": found.activities.filter(done_at=None).order_by("due_at").select_related("assignee"),
         "timeline": deal_timeline(found),
         "note_form": NoteForm(auto_id="note-%s"),
