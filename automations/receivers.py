@@ -10,13 +10,14 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from automations.manual import rules_for
 from automations.matching import deliver_events
 from automations.models import Delivery, Event, Rule
 from crm import signals
 from crm.actors import Actor
 from crm.models import Deal, Pipeline
 from crm.signals import DealEvent
-from crm.timeline import CardBadge, StageBadge, TimelineEntry, Tone
+from crm.timeline import CardBadge, DealAction, StageBadge, TimelineEntry, Tone
 
 FACTS: dict[Signal, Event] = {
     signals.deal_created: Event.DEAL_CREATED,
@@ -26,6 +27,7 @@ FACTS: dict[Signal, Event] = {
     signals.deal_lost: Event.DEAL_LOST,
     signals.deal_reopened: Event.DEAL_REOPENED,
     signals.deal_deleted: Event.DEAL_DELETED,
+    signals.call_recorded: Event.CALL_RECORDED,
 }
 _TONES = {
     Delivery.State.DELIVERED: Tone.OK,
@@ -42,6 +44,7 @@ def connect() -> None:
         signal.connect(on_fact, dispatch_uid="automations")
     signals.timeline_requested.connect(timeline_of, dispatch_uid="automations")
     signals.card_badges_requested.connect(badges_of_cards, dispatch_uid="automations")
+    signals.deal_actions_requested.connect(buttons_of, dispatch_uid="automations")
     signals.stage_badges_requested.connect(badges_of_stages, dispatch_uid="automations")
 
 
@@ -72,6 +75,11 @@ def badges_of_cards(deal_ids: Sequence[int], **_sender: Any) -> dict[int, CardBa
         for row in newest.defer("body")
         if (deal_id := row.deal_id) is not None
     }
+
+
+def buttons_of(deal: Deal, **_sender: Any) -> list[DealAction]:
+    """A button for each rule that is run by hand and concerns the deal."""
+    return [DealAction(text=rule.name, url=reverse("run-rule", args=[rule.pk])) for rule in rules_for(deal)]
 
 
 def badges_of_stages(pipeline: Pipeline, **_sender: Any) -> dict[int, StageBadge]:

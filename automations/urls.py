@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from automations.views import deliveries, destinations, rules
+from automations.views import deliveries, destinations, manual, rules
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("automations/", rules.rules, name="rules"),
@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("automations/rules/<int:rule_id>/", rules.rule, name="rule"),
     path("automations/rules/<int:rule_id>/toggle/", rules.toggle_rule, name="toggle-rule"),
     path("automations/rules/<int:rule_id>/delete/", rules.remove_rule, name="delete-rule"),
+    path("automations/rules/<int:rule_id>/run/", manual.run, name="run-rule"),
     path("automations/test/", rules.test_send, name="test-send"),
     path("automations/destinations/", destinations.destinations, name="destinations"),
     path("automations/destinations/new/", destinations.new_destination, name="new-destination"),

@@ -2,15 +2,17 @@
 
 from typing import Any
 
+from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from automations.manual import run_rule, runnable_rules
 from automations.models import Delivery, Destination, Rule
 from automations.rules import checks_of, create_rule, delete_rule, preview_rule, take, update_rule
-from crm.api.permissions import AdminOnly
+from crm.api.permissions import AdminOnly, Everybody
 from crm.api.serializers import StrictModelSerializer, StrictSerializer, VisibleDealField
 from crm.api.viewsets import WritableResource
 
@@ -110,6 +112,16 @@ class RuleViewSet(WritableResource[Rule]):
         rule = Rule()
         take(rule, fields)
         return Response(PreviewSerializer(preview_rule(rule=rule, deal=deal)).data)
+
+    @extend_schema(request=DealSerializer, responses=SentSerializer)
+    @action(detail=True, methods=["post"], permission_classes=[Everybody], filterset_fields=())
+    def run(self, request: Request, pk: str) -> Response:
+        """Run a rule that is run by hand, for a deal that the caller sees."""
+        asked = DealSerializer(data=request.data, context=self.get_serializer_context())
+        asked.is_valid(raise_exception=True)
+        rule = get_object_or_404(runnable_rules(), pk=pk)
+        delivery = run_rule(rule_id=rule.pk, deal_id=asked.validated_data["deal"].pk, actor=self.actor)
+        return Response(SentSerializer(delivery).data)
 
     @extend_schema(parameters=[OpenApiParameter("deal", int, required=True)], responses=ExplanationSerializer)
     @action(detail=True, filterset_fields=())
