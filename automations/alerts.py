@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from automations.explanations import explain_disabled, explain_last_failure, moment
+from automations.explanations import explain_disabled, explain_end, explain_last_failure, moment
 from automations.health import DISABLED_AFTER
 from automations.models import Delivery, Destination, Rule
 from crm import formats
@@ -64,12 +64,13 @@ def _tell_percent(destination: Destination, *, now: datetime) -> bool:
         return False
     _write(destination, told_percent=percent)
     named = {"name": destination.name}
+    status = partial(explain_last_failure, destination)
     if percent == 100:
         disabled = partial(explain_disabled, destination)
-        _notify(destination, "disabled", lambda: _("“%(name)s” is disabled") % named, disabled)
+        _notify(destination, "disabled", lambda: _("“%(name)s” is disabled") % named, disabled, status=status)
     else:
         failing = partial(_on_the_way, destination.failing_since or now, percent)
-        _notify(destination, "failing", lambda: _("“%(name)s” is failing") % named, failing)
+        _notify(destination, "failing", lambda: _("“%(name)s” is failing") % named, failing, status=status)
     return True
 
 
@@ -88,6 +89,7 @@ def _tell_given_up(destination: Destination, *, now: datetime) -> bool:
         "given_up",
         lambda: _given_up(count, destination.name),
         lambda: _("Once the cause is mended, send them again from the log."),
+        status=partial(_how_the_newest_ended, destination),
         state=Delivery.State.FAILED,
     )
     return True
@@ -98,6 +100,14 @@ def _given_up(count: int, name: str) -> str:
         "%(n)s delivery to “%(name)s” was given up", "%(n)s deliveries to “%(name)s” were given up", count
     )
     return text % {"n": formats.number(count), "name": name}
+
+
+def _how_the_newest_ended(destination: Destination) -> str:
+    given_up = destination.deliveries.filter(state=Delivery.State.FAILED).exclude(
+        trigger=Delivery.Trigger.TEST
+    )
+    newest = given_up.order_by("-pk").first()
+    return explain_end(newest) if newest else ""
 
 
 def _tell_recovery(destination: Destination, *, now: datetime) -> bool:
@@ -111,10 +121,8 @@ def _tell_recovery(destination: Destination, *, now: datetime) -> bool:
             destination,
             "recovered",
             lambda: _("“%(name)s” is well again") % {"name": destination.name},
-            lambda: (
-                _("It had been failing since %(since)s. What was held is being sent in order.")
-                % {"since": moment(since)}
-            ),
+            lambda: _("It had been failing since %(since)s.") % {"since": moment(since)},
+            status=lambda: _("It takes what it is sent again; what was held is being sent in order."),
         )
     return is_well
 
@@ -134,17 +142,16 @@ def _notify(
     subject: Callable[[], str],
     happened: Callable[[], str],
     *,
+    status: Callable[[], str],
     state: Delivery.State = Delivery.State.PENDING,
 ) -> None:
-    """Tell what happened, then for each destination alike: the last failure, what waits, and where the log is."""
+    """Tell what happened, then of each destination alike: the last status, what waits, and where the log is."""
     waiting = _waiting_deals(destination)
     notify(
         users=_concerned(Rule.objects.filter(destination=destination)),
         kind=kind,
         subject=subject,
-        body=lambda: "\n".join(
-            filter(None, [happened(), explain_last_failure(destination), _waits(waiting)])
-        ),
+        body=lambda: "\n".join(filter(None, [happened(), status(), _waits(waiting)])),
         url=f"{reverse('deliveries')}?destination={destination.pk}&state={state}",
     )
 

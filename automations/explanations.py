@@ -149,6 +149,13 @@ def explain_delivery(delivery: Delivery, *, last: Attempt | None, now: datetime)
     return f"{happened} {_what_follows(delivery, now=now)}".strip()
 
 
+def explain_end(delivery: Delivery) -> str:
+    """Why a delivery was given up, where its attempts are not at hand."""
+    known = {**_REASONS, **_PROBLEMS}
+    reason = known.get(delivery.reason) or known.get(delivery.error_code)
+    return str(reason) if reason else explain_answer(status=delivery.status_code, error=delivery.error_code)
+
+
 def _what_follows(delivery: Delivery, *, now: datetime) -> str:
     if delivery.state == Delivery.State.FAILED and delivery.trigger != Delivery.Trigger.TEST:
         made = delivery.attempts_made

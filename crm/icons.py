@@ -16,6 +16,7 @@ ICONS = {
     "arrow-in": "arrow-down-left",
     "arrow-out": "arrow-up-right",
     "back": "chevron-left",
+    "bell": "bell",
     "board": "square-kanban",
     "bolt": "zap",
     "calendar": "calendar",

@@ -70,6 +70,12 @@ def nav_link(
     return {"url": url, "icon": icon, "label": label, "current": under and not (but and path.startswith(but))}
 
 
+@register.simple_tag(takes_context=True)
+def unread_notices(context: RequestContext) -> int:
+    """How many notices the reader has not read yet; 100 for more than 99."""
+    return int(context["request"].user.notices.filter(read_at__isnull=True).order_by()[:100].count())
+
+
 @register.simple_tag
 def control(bound: BoundField, hint: str = "") -> SafeString:
     """The input of a field, tied to the error and the hint that stand beside it."""
