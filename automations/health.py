@@ -126,7 +126,7 @@ def record_health(outcomes: Sequence[Outcome], *, now: datetime) -> None:
     by_destination: dict[int, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
         by_destination[outcome.claimed.destination_id].append(outcome)
-    troubled = [pk for pk, group in by_destination.items() if not all(one.is_sign_of_life for one in group)]
+    troubled = [pk for pk, group in by_destination.items() if not all(map(_changes_nothing, group))]
     concerned = Q(pk__in=troubled) | Q(pk__in=list(by_destination), failures_in_row__gt=0)
     locked = Destination.objects.present().filter(concerned).order_by("pk").select_for_update(no_key=True)
     for row in locked.values("pk", *_COLUMNS):
@@ -136,6 +136,11 @@ def record_health(outcomes: Sequence[Outcome], *, now: datetime) -> None:
             after = health_after(after, outcome, now=now)
         if after != before:
             _write(destination_id, before=before, after=after)
+
+
+def _changes_nothing(outcome: Outcome) -> bool:
+    """Whether an outcome says of a destination that was well only that it still is."""
+    return outcome.state == Delivery.State.DELIVERED and not _end_of_all(outcome)
 
 
 def _write(destination_id: int, *, before: Health, after: Health) -> None:
