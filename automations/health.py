@@ -163,23 +163,22 @@ def reset_health(*, destination_id: int) -> None:
 
 
 _HASTEN = """
-    WITH tried AS MATERIALIZED (
+    UPDATE automations_delivery SET due_at = greatest(created_at, %(since)s - interval '1 day')
+    WHERE id IN (
         SELECT id FROM automations_delivery
         WHERE destination_id = %(destination)s AND state = 'pending' AND leased_until IS NULL AND NOT awaits_check
-        AND run_attempts > 0 AND due_at > %(since)s
+        AND run_attempts > 0
         ORDER BY id
         FOR NO KEY UPDATE SKIP LOCKED
-    ), placed AS (
-        SELECT id, row_number() OVER (ORDER BY id) AS place FROM tried
     )
-    UPDATE automations_delivery AS delivery
-    SET due_at = %(since)s + placed.place * interval '1 microsecond'
-    FROM placed WHERE delivery.id = placed.id
 """
 
 
 def _hasten(destination_id: int, *, since: datetime) -> None:
-    """Let what waits for a retry go first and in order: it is older than what was held untried behind it."""
+    """Let what waits for a retry go first and in order: it is older than what was held untried behind it.
+
+    What was made long before, for a later day, goes first of all, but keeps most of the 14 days it may be held.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_HASTEN, {"destination": destination_id, "since": since})
 

@@ -331,7 +331,8 @@ def test_500_for_days_holds_what_happens_and_the_first_success_sends_it_in_order
     receiver.answer(500)
     Destination.objects.update(retry_schedule=[0, 5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400])
     titles = [f"Deal {number}" for number in range(6)]
-    for title in titles:
+    for seconds, title in enumerate(titles):
+        frozen.move_to(NOON - timedelta(seconds=60 - seconds))
         move(title)
     now, looks = NOON, 0
     while now < NOON + 100 * HOUR:
