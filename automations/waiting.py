@@ -8,6 +8,7 @@ organisation. One that ends before it begins goes on past midnight and belongs t
 when it begins lasts for 24 hours. `{}` is always open.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from automations.models import Delivery, Event, Rule
 from crm.models import Deal
@@ -22,10 +24,27 @@ from crm.models import Deal
 AT_A_TIME = 500
 LEFT_STAGE = "left_stage"
 _ONE_DAY = timedelta(days=1)
+_WEEKDAYS = (1, 2, 3, 4, 5, 6, 7)
+_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 
 
 def organisation_zone() -> ZoneInfo:
     return ZoneInfo(settings.TIME_ZONE)
+
+
+def window_problems(window: Any) -> list[str]:
+    """What is wrong with a sending window that somebody wants to save; empty where nothing is."""
+    if window == {}:
+        return []
+    if not isinstance(window, dict) or window.keys() != {"weekdays", "from", "to"}:
+        return [_("A sending window has weekdays, from and to.")]
+    problems = []
+    weekdays = window["weekdays"]
+    if not isinstance(weekdays, list) or not weekdays or not all(day in _WEEKDAYS for day in weekdays):
+        problems.append(_("Weekdays are numbers from 1 (Monday) to 7 (Sunday), at least one of them."))
+    if not all(_CLOCK.fullmatch(str(window[name])) for name in ("from", "to")):
+        problems.append(_("Hours are written like 09:00."))
+    return problems
 
 
 def sending_time(rule: Rule, *, now: datetime) -> datetime:
@@ -36,7 +55,7 @@ def sending_time(rule: Rule, *, now: datetime) -> datetime:
 
 def next_opening(window: Mapping[str, Any], at: datetime, zone: ZoneInfo) -> datetime:
     """`at` where the window is open then, else when it opens next."""
-    if not window or not window["weekdays"]:
+    if not window:
         return at
     return min(max(opening, at) for opening, closing in _openings(window, at, zone) if closing > at)
 
@@ -45,7 +64,8 @@ def _openings(window: Mapping[str, Any], at: datetime, zone: ZoneInfo) -> Iterat
     """The window's turns from the day before `at` on, as moments in UTC.
 
     We compare in UTC, because two times of one zone are compared by what their clocks show, which is wrong in the
-    nights when clocks change. A turn that such a night leaves nothing of is left out; the next week has it again.
+    nights when clocks change. An hour that such a night has twice is open both times; a turn that it leaves nothing
+    of is left out, and the next week has it again.
     """
     opens, closes = time.fromisoformat(window["from"]), time.fromisoformat(window["to"])
     first = at.astimezone(zone).date() - _ONE_DAY
@@ -53,7 +73,9 @@ def _openings(window: Mapping[str, Any], at: datetime, zone: ZoneInfo) -> Iterat
         if day.isoweekday() in window["weekdays"]:
             last = day + _ONE_DAY if closes <= opens else day
             opening = datetime.combine(day, opens, zone).astimezone(UTC)
-            closing = datetime.combine(last, closes.replace(fold=1), zone).astimezone(UTC)
+            closing = max(
+                datetime.combine(last, closes.replace(fold=n), zone).astimezone(UTC) for n in (0, 1)
+            )
             if opening < closing:
                 yield opening, closing
 
