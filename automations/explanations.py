@@ -98,7 +98,30 @@ def describe_rule(rule: Rule) -> str:
     name = place.name if place else _("any pipeline")
     if rule.event == Event.DEAL_STAGE_CHANGED and rule.stage is None:
         return _("When a deal changes its stage in %(place)s") % {"place": name}
+    if rule.days is not None and rule.event in _IN_DAYS:
+        return _IN_DAYS[Event(rule.event)](rule.days) % {"n": formats.number(rule.days), "place": name}
     return str(_WAITED_FOR[Event(rule.event)] % {"place": name})
+
+
+def _stale(days: int) -> str:
+    return ngettext(
+        "When a deal has been in %(place)s for %(n)s day",
+        "When a deal has been in %(place)s for %(n)s days",
+        days,
+    )
+
+
+def _renewing(days: int) -> str:
+    if not days:
+        return _("On the day a subscription renews in %(place)s")
+    return ngettext(
+        "%(n)s day before a subscription renews in %(place)s",
+        "%(n)s days before a subscription renews in %(place)s",
+        days,
+    )
+
+
+_IN_DAYS = {Event.DEAL_STALE: _stale, Event.SUBSCRIPTION_RENEWAL_DUE: _renewing}
 
 
 def _leaving(former: str, stage: str) -> str:
@@ -157,18 +180,23 @@ def explain_end(delivery: Delivery) -> str:
 
 
 def _what_follows(delivery: Delivery, *, now: datetime) -> str:
+    if delivery.state == Delivery.State.PENDING:
+        return _what_is_waited_for(delivery, now=now)
     if delivery.state == Delivery.State.FAILED and delivery.trigger != Delivery.Trigger.TEST:
         made = delivery.attempts_made
         return ngettext("Given up after %(n)d attempt.", "Given up after %(n)d attempts.", made) % {"n": made}
-    if delivery.state != Delivery.State.PENDING:
-        return ""
+    return ""
+
+
+def _what_is_waited_for(delivery: Delivery, *, now: datetime) -> str:
     if delivery.leased_until is not None:
         return _("It is being sent at this moment.")
     if delivery.destination.status != Destination.Status.ACTIVE:
         return _held(delivery.destination, now=now)
     if delivery.due_at <= now:
         return _("It is due and waits for its turn.")
-    return _("Next attempt %(when)s.") % {"when": formats.ago(delivery.due_at, now=now)}
+    when = {"when": formats.ago(delivery.due_at, now=now)}
+    return (_("Next attempt %(when)s.") if delivery.attempts_made else _("It is to be sent %(when)s.")) % when
 
 
 def _held(destination: Destination, *, now: datetime) -> str:

@@ -190,7 +190,7 @@ def test_a_delivery_says_what_follows(delivery: Delivery) -> None:
     assert explain_delivery(delivery, last=last, now=NOON) == "It was cancelled because its rule was deleted."
     delivery.state, delivery.reason, delivery.destination.status = "pending", "", "paused"
     assert explain_delivery(delivery, last=None, now=NOON) == (
-        "It waits until the destination is switched on again."
+        "It waits until the destination is switched on again, for 14 days at most."
     )
 
 
