@@ -51,6 +51,32 @@ _CHANGED_BY = _object(
     id=_or_null(_NUMBER),
     name=_TEXT,
 )
+_CALL = _object(
+    id=_NUMBER,
+    direction={"type": "string", "enum": ["in", "out"]},
+    from_number=_TEXT,
+    to_number=_TEXT,
+    started_at=_or_null(_MOMENT),
+    duration_seconds=_or_null(_NUMBER),
+    status=_TEXT,
+    recording_url=_TEXT,
+    external_id=_TEXT,
+    agent=_or_null(_NAMED),
+)
+_SUBSCRIPTION = _object(
+    id=_NUMBER,
+    plan=_TEXT,
+    status={"type": "string", "enum": ["trial", "active", "past_due"]},
+    amount=_or_null({"type": "string", "format": "decimal"}),
+    currency=_TEXT,
+    renews_on={"type": "string", "format": "date"},
+    external_id=_TEXT,
+)
+# What an event is about beside the deal.
+_ABOUT = {
+    Event.CALL_RECORDED: {"call": _CALL},
+    Event.SUBSCRIPTION_RENEWAL_DUE: {"subscription": _SUBSCRIPTION},
+}
 _HEADERS = {
     "webhook-id": "The delivery's id, the same on every retry and resend.",
     "webhook-timestamp": "When this attempt was made, in Unix seconds.",
@@ -67,7 +93,12 @@ _HEADERS = {
 
 def _payload(event: Event) -> dict[str, Any]:
     data = _object(
-        deal=_DEAL, previous=_OBJECT, changed_by=_CHANGED_BY, sequence=_NUMBER, rule=_or_null(_NAMED)
+        deal=_DEAL,
+        previous=_OBJECT,
+        changed_by=_CHANGED_BY,
+        sequence=_NUMBER,
+        rule=_or_null(_NAMED),
+        **_ABOUT.get(event, {}),
     )
     return _object(
         type={"type": "string", "const": event.value},
