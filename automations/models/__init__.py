@@ -5,6 +5,7 @@ from automations.models.destinations import Destination, default_schedule
 from automations.models.events import Event
 from automations.models.jobs import ResendJob
 from automations.models.rules import Occurrence, Rule
+from automations.models.tallies import Tally
 from automations.models.workers import WorkerHeartbeat
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Occurrence",
     "ResendJob",
     "Rule",
+    "Tally",
     "WorkerHeartbeat",
     "default_schedule",
     "new_delivery_id",

@@ -121,6 +121,22 @@ class Delivery(models.Model):
             models.Index(fields=["state", "-id"], name="delivery_log_by_state"),
             models.Index(fields=["destination", "-id"], name="delivery_log_by_destination"),
             models.Index(fields=["rule", "-id"], name="delivery_log_by_rule"),
+            models.Index(fields=["event", "-id"], name="delivery_log_by_event"),
+            # The log of what went wrong: by the answer's status, by the error.
+            models.Index(
+                fields=["status_code", "-id"],
+                condition=Q(status_code__gte=300),
+                name="delivery_log_by_status",
+            ),
+            models.Index(
+                fields=["error_code", "-id"], condition=~Q(error_code=""), name="delivery_log_by_error"
+            ),
+            # Retention: what is finished and still has its body, oldest first.
+            models.Index(
+                fields=["id"],
+                condition=~Q(state="pending") & ~Q(body=b""),
+                name="delivery_with_a_body",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -24,6 +24,7 @@ class ResendJob(models.Model):
     total = models.PositiveIntegerField(default=0)
     looked_at = models.PositiveIntegerField(default=0)
     resent = models.PositiveIntegerField(default=0)
+    without_body = models.PositiveIntegerField(default=0)  # there is nothing left to send
     after = models.CharField(max_length=40, blank=True)
     until = models.CharField(max_length=40, blank=True)
     created_by = models.ForeignKey(

@@ -117,6 +117,12 @@ class InboundRequest(models.Model):
                 condition=models.Q(deal__isnull=False),
                 name="request_of_a_deal",
             ),
+            # Retention: what is done with and still has its body, oldest first.
+            models.Index(
+                fields=["received_at"],
+                condition=~models.Q(state="received") & ~models.Q(body=b""),
+                name="request_with_a_body",
+            ),
             # The newest event an endpoint has applied to a deal, against which older ones are stale.
             models.Index(
                 fields=["deal", "endpoint", "-occurred_at"],
