@@ -16,20 +16,20 @@ from automations.leases import LEASE_MARGIN
 
 _CLAIM = """
 WITH open_destination AS MATERIALIZED (
-    SELECT id, url, ordered, timeout_seconds,
-        max_in_flight - (
+    SELECT id, url, ordered, timeout_seconds, status = 'failing' AS probe,
+        CASE WHEN status = 'failing' THEN 1 ELSE max_in_flight END - (
             SELECT count(*) FROM automations_delivery AS flying
             WHERE flying.destination_id = destination.id AND flying.leased_until IS NOT NULL
         ) AS places
     FROM automations_destination AS destination
-    WHERE status = 'active' AND deleted_at IS NULL AND EXISTS (
+    WHERE (status = 'active' OR status = 'failing' AND probe_at <= %(now)s) AND deleted_at IS NULL AND EXISTS (
         SELECT FROM automations_delivery AS waiting
         WHERE waiting.destination_id = destination.id AND waiting.state = 'pending'
         AND waiting.leased_until IS NULL AND NOT waiting.awaits_check AND waiting.due_at <= %(now)s
     )
     FOR NO KEY UPDATE SKIP LOCKED
 ), chosen AS (
-    SELECT due.id, destination.url, destination.timeout_seconds
+    SELECT due.id, destination.probe, destination.url, destination.timeout_seconds
     FROM open_destination AS destination
     CROSS JOIN LATERAL (
         SELECT id, due_at FROM automations_delivery AS delivery
@@ -56,13 +56,13 @@ WITH open_destination AS MATERIALIZED (
     FROM chosen WHERE delivery.id = chosen.id
     RETURNING delivery.id, delivery.destination_id, delivery.event, delivery.chain, delivery.depth,
         delivery.body, delivery.attempts_made AS number, delivery.run_attempts, delivery.created_at,
-        CASE WHEN run_attempts > 1 THEN 'retry' ELSE trigger END AS trigger, chosen.url
+        CASE WHEN run_attempts > 1 THEN 'retry' ELSE trigger END AS trigger, chosen.url, chosen.probe
 ), begun AS (
     INSERT INTO automations_attempt (delivery_id, number, trigger, url, started_at, timings, resolved_ip,
         error_code, detail, request_headers, response_headers, response_body, truncated)
     SELECT id, number, trigger, url, %(now)s, '{}', '', '', '', '[]', '[]', '', false FROM claimed
 )
-SELECT id, destination_id, event, chain, depth, body, number, run_attempts, trigger, created_at FROM claimed
+SELECT id, destination_id, event, chain, depth, body, number, run_attempts, trigger, created_at, probe FROM claimed
 """
 
 

@@ -11,10 +11,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from automations.deliveries import cancel_waiting
+from automations.health import reset_health
 from automations.http.exchanges import HEADER_NAME, HEADER_VALUE, REFUSED_HEADERS
 from automations.models import Delivery, Destination, Rule
 from automations.signing import generate_secret
-from automations.wake import wake
 from crm.refusals import InvalidFields
 from webhooks.addresses import AddressRefused, check_destination
 
@@ -69,14 +69,22 @@ def update_destination(*, destination_id: int, fields: Mapping[str, Any]) -> Des
     return destination
 
 
+@transaction.atomic
 def pause_destination(*, destination_id: int) -> Destination:
     """Hold everything for this destination until it is resumed."""
-    return _set_status(destination_id, Destination.Status.PAUSED)
+    destination = _locked(destination_id)
+    destination.status, destination.status_reason = Destination.Status.PAUSED, "by_hand"
+    destination.save(update_fields=["status", "status_reason", "updated_at"])
+    return destination
 
 
+@transaction.atomic
 def resume_destination(*, destination_id: int) -> Destination:
-    """Send again, first what has been held."""
-    return _set_status(destination_id, Destination.Status.ACTIVE)
+    """Send again, first what has been held, and forget its failures."""
+    destination = _locked(destination_id)
+    reset_health(destination_id=destination_id)
+    destination.refresh_from_db()
+    return destination
 
 
 @transaction.atomic
@@ -108,16 +116,6 @@ def delete_destination(*, destination_id: int) -> int:
 
 def _locked(destination_id: int) -> Destination:
     return Destination.objects.present().select_for_update(no_key=True, of=("self",)).get(pk=destination_id)
-
-
-@transaction.atomic
-def _set_status(destination_id: int, status: Destination.Status) -> Destination:
-    destination = _locked(destination_id)
-    destination.status = status
-    destination.save(update_fields=["status", "updated_at"])
-    if status == Destination.Status.ACTIVE:
-        wake()
-    return destination
 
 
 def _take(destination: Destination, fields: Mapping[str, Any]) -> None:
