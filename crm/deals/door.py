@@ -125,8 +125,8 @@ def number_events(happened: Sequence[tuple[Deal, Mapping[str, Any]]]) -> list[De
     The deal's version stays, so that nobody who is editing it is told of a change that is none.
     """
     events = [next_event(deal, before={}, about=about) for deal, about in happened]
-    with open_door():
-        Deal.objects.bulk_update({deal.pk: deal for deal, _about in happened}.values(), ["last_sequence"])
+    if events:
+        _write_columns(list({deal.pk: deal for deal, _about in happened}.values()), ["last_sequence"])
     return events
 
 
@@ -148,11 +148,22 @@ def _save(edits: Sequence[Edit]) -> None:
     for edit in edits:
         edit.deal.version += 1
         edit.deal.updated_at = edit.at
+    _write_columns([edit.deal for edit in edits], columns)
+
+
+def _write_columns(deals: Sequence[Deal], columns: Collection[str]) -> None:
+    """Save columns of locked deals.
+
+    Many are written by an insert that meets the rows themselves: Django's `bulk_update` makes a CASE of every row and
+    column, which took 2.5 of the 3 seconds of a move of 1,000 deals.
+    """
     with open_door():
-        if len(edits) == 1:
-            edits[0].deal.save(update_fields=columns)
+        if len(deals) == 1:
+            deals[0].save(update_fields=columns)
         else:
-            Deal.objects.bulk_update([edit.deal for edit in edits], columns, batch_size=500)
+            Deal.objects.bulk_create(
+                deals, batch_size=1000, update_conflicts=True, unique_fields=["id"], update_fields=columns
+            )
 
 
 def record_changes(rows: Sequence[Change]) -> None:
