@@ -11,9 +11,10 @@ well. What was under way when the pause began says nothing new when it fails, so
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import connection, transaction
 from django.db.models import F, Q, Value
@@ -243,3 +244,13 @@ def note_given_up(*, destination_id: int, count: int = 1) -> None:
     """Remember that people are to be told of deliveries given up without an attempt."""
     row = Destination.objects.filter(pk=destination_id)
     row.update(given_up_untold=F("given_up_untold") + count)
+
+
+def note_unsendable(deliveries: Iterable[Delivery]) -> None:
+    """Remember after the commit which of the new deliveries were given up for their payload's sake.
+
+    Not before it: a destination's row held by whoever moves a thousand deals is one that no claim can take.
+    """
+    given_up = Counter(row.destination_id for row in deliveries if row.state == Delivery.State.FAILED)
+    for destination_id, count in sorted(given_up.items()):
+        transaction.on_commit(partial(note_given_up, destination_id=destination_id, count=count))

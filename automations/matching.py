@@ -9,6 +9,7 @@ from django.db.models import prefetch_related_objects
 from django.utils import timezone
 
 from automations.conditions import meets
+from automations.health import note_unsendable
 from automations.loops import LoopGuard, tell_of_loops
 from automations.models import Delivery, Destination, Event, Rule, new_delivery_id
 from automations.payloads import PREFETCHED, standard_document
@@ -49,6 +50,7 @@ def deliver_events(
     _number(deliveries)
     Delivery.objects.bulk_create(deliveries, batch_size=500)
     tell_of_loops(deliveries, now=now)
+    note_unsendable(deliveries)
     if any(delivery.state == Delivery.State.PENDING for delivery in deliveries):
         wake()
     return deliveries

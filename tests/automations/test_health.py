@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from pytest_django import DjangoAssertNumQueries
 
 from automations.claims import Claimed, claim
@@ -20,6 +20,7 @@ from automations.health import (
     mend_clock,
     next_probe_at,
     note_given_up,
+    note_unsendable,
     pause_after,
     probe_now,
     record_health,
@@ -470,6 +471,17 @@ def test_held_deliveries_are_given_up_in_batches_until_none_is_left(
     assert give_up_held(now=NOON + HELD_AT_MOST) == 1200
     destination.refresh_from_db()
     assert destination.given_up_untold == 1200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_given_up_for_its_payload_is_noted_once_it_is_committed(destination: Destination) -> None:
+    rows = [
+        Delivery(destination=destination, state=state) for state in ("failed", "pending", "skipped", "failed")
+    ]
+    with transaction.atomic():
+        note_unsendable(rows)
+        assert Destination.objects.get().given_up_untold == 0
+    assert Destination.objects.get().given_up_untold == 2
 
 
 # ---- By hand ----
