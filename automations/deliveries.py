@@ -9,41 +9,43 @@ from automations.models import Delivery
 from automations.wake import wake
 from crm.refusals import Refused
 
+_BATCH = 500  # called off in one transaction, so that nobody who sends waits for long
+
 
 class DeliveryError(Refused):
     """What was asked does not fit the state the delivery is in."""
 
 
 @transaction.atomic
-def resend_delivery(*, delivery_id: str, trigger: Delivery.Trigger = Delivery.Trigger.MANUAL) -> Delivery:
+def resend_delivery(*, delivery_id: str) -> Delivery:
     """Send a delivery again: same id, same bytes, the retry schedule from its start.
 
-    A waiting one is sent at once. Raises Delivery.DoesNotExist, and DeliveryError while it is being sent.
+    A waiting one is sent at once. Raises Delivery.DoesNotExist, and DeliveryError while it is being sent and where
+    nothing is left to be sent.
     """
     delivery = Delivery.objects.select_for_update().get(pk=delivery_id)
     if delivery.leased_until is not None:
         raise DeliveryError(_("This delivery is being sent at this moment."))
-    _restart(Delivery.objects.filter(pk=delivery_id), trigger=trigger)
+    if not delivery.body:
+        raise DeliveryError(_("Its body is not kept, so it cannot be sent again."))
+    restart(Delivery.objects.filter(pk=delivery_id), trigger=Delivery.Trigger.MANUAL)
     delivery.refresh_from_db()
     return delivery
 
 
-@transaction.atomic
-def resend_many(
-    *, deliveries: QuerySet[Delivery], trigger: Delivery.Trigger = Delivery.Trigger.MANUAL
-) -> int:
-    """Send all of `deliveries` again, save those in flight, and return how many."""
-    return _restart(deliveries, trigger=trigger)
+def restart(deliveries: QuerySet[Delivery], *, trigger: Delivery.Trigger) -> int:
+    """Have these sent again from the start, inside the caller's transaction; returns how many.
 
-
-def _restart(deliveries: QuerySet[Delivery], *, trigger: Delivery.Trigger) -> int:
-    count = deliveries.order_by().filter(leased_until__isnull=True, destination__deleted_at__isnull=True)
-    restarted = Delivery.objects.filter(pk__in=count.values("pk")).update(
+    Left as they are: those in flight, those without a body, and those of a deleted destination.
+    """
+    sendable = deliveries.filter(leased_until__isnull=True, destination__deleted_at__isnull=True).exclude(body=b"")
+    restarted = sendable.update(
         state=Delivery.State.PENDING,
         reason="",
         trigger=trigger,
         run_attempts=0,
         due_at=timezone.now(),
+        awaits_check=False,
         delivered_at=None,
     )
     wake()
@@ -61,6 +63,16 @@ def cancel_delivery(*, delivery_id: str) -> Delivery:
     cancel_waiting(Delivery.objects.filter(pk=delivery_id), reason="by_hand")
     delivery.refresh_from_db()
     return delivery
+
+
+def cancel_many(*, deliveries: QuerySet[Delivery]) -> int:
+    """Call off what waits among `deliveries`, in short transactions, and return how many."""
+    waiting = deliveries.filter(state=Delivery.State.PENDING, leased_until__isnull=True).order_by("id")
+    cancelled, after = 0, ""
+    while ids := list(waiting.filter(pk__gt=after).values_list("pk", flat=True)[:_BATCH]):
+        cancelled += cancel_waiting(Delivery.objects.filter(pk__in=ids), reason="by_hand")
+        after = ids[-1]
+    return cancelled
 
 
 def cancel_waiting(deliveries: QuerySet[Delivery], *, reason: str) -> int:

@@ -23,6 +23,7 @@ from automations.models import Delivery, Destination, WorkerHeartbeat
 from automations.outcomes import record
 from automations.requests import build_request, masked_headers
 from automations.verdicts import Outcome, judge
+from automations.waiting import AT_A_TIME, release_due
 from automations.wake import DELIVERIES_CHANNEL, SLOT_LOCKS
 
 MAX_IN_FLIGHT = 256
@@ -49,6 +50,7 @@ class Drain:
         self._next_round_at = 0.0
         self._next_due_at: datetime | None = None
         self._look = True
+        self._look_at_waiting = True
         self._stop = stop
 
     def work(self, *, until: datetime) -> None:
@@ -72,6 +74,7 @@ class Drain:
         now = timezone.now()
         WorkerHeartbeat.objects.update_or_create(name=self._worker, defaults={"beat_at": now})
         free_dead_leases(now=now)
+        self._look_at_waiting = True
         self._look = True  # what was locked by somebody at the last look is told by no notification
 
     def _is_due(self) -> bool:
@@ -82,8 +85,10 @@ class Drain:
         if places <= 0:
             return
         now = timezone.now()
+        if self._look_at_waiting or self._is_due():
+            self._look_at_waiting = release_due(now=now) == AT_A_TIME
         claimed = claim(places=places, holder=self._holder, now=now)
-        self._look = False
+        self._look = self._look_at_waiting
         self._next_due_at = next_due(after=now)
         destinations = Destination.objects.in_bulk({row.destination_id for row in claimed})
         for row in claimed:

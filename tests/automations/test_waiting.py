@@ -12,7 +12,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
-from automations import waiting
+from automations import drain, waiting
+from automations.deliveries import resend_delivery
 from automations.models import Delivery, Event, Rule
 from automations.waiting import next_opening, release_due, window_problems
 from crm import deals
@@ -206,6 +207,15 @@ def test_a_disabled_rule_leaves_what_waits_and_a_deleted_one_cancels_it(
     assert seen() == ("pending", "", False)
 
 
+def test_a_waiting_delivery_that_a_person_sends_now_waits_no_longer(
+    deal: Deal, stages: list[Stage], actor: Actor, late: Rule
+) -> None:
+    deals.move_deal(deal_id=deal.pk, stage=stages[1], actor=actor)
+    resent = resend_delivery(delivery_id=Delivery.objects.get().pk)
+    assert (resent.state, resent.awaits_check) == ("pending", False)
+    assert resent.due_at <= timezone.now()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_that_look_at_once_share_what_is_due(
     deal: Deal, stages: list[Stage], actor: Actor, late: Rule
@@ -253,6 +263,26 @@ def test_many_are_looked_at_in_parts_oldest_first(
         deals.move_deal(deal_id=deal.pk, stage=stage, actor=actor)
     later = timezone.now() + timedelta(days=2)
     assert [release_due(now=later) for _turn in range(3)] == [2, 1, 0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_drain_finds_what_came_due_while_none_was_at_work(
+    deal: Deal,
+    stages: list[Stage],
+    actor: Actor,
+    late: Rule,
+    receiver: Receiver,
+    sending: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(waiting, "AT_A_TIME", 1)
+    monkeypatch.setattr(drain, "AT_A_TIME", 1)
+    for title in ("first", "second", "third"):
+        new = deals.create_deal(actor=actor, stage=stages[0], title=title)
+        deals.move_deal(deal_id=new.pk, stage=stages[1], actor=actor)
+    Delivery.objects.update(due_at=timezone.now() - HOUR)
+    sending()
+    receiver.wait_for(3, within=1.5)  # sooner than the next round
 
 
 @pytest.mark.django_db(transaction=True)
