@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Notice(models.Model):
-    """One message to one person, in that person's language. `mailed_at` stays empty until the e-mail has left."""
+    """One message to one person, in that person's language. `mailed_at` is emptied again when the mail was refused."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="notices")
     kind = models.CharField(max_length=40)

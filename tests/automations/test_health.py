@@ -10,6 +10,7 @@ import pytest
 import time_machine
 from django.conf import settings
 from django.db import connection, transaction
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from automations.claims import Claimed, claim
@@ -34,6 +35,7 @@ from automations.verdicts import Outcome, judge
 from crm import deals
 from crm.actors import Actor
 from crm.models import Deal, Stage
+from tests.processes import eventually
 from tests.receivers import Receiver, status
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -399,6 +401,29 @@ def test_while_failing_one_delivery_at_a_time_is_sent_and_none_before_the_pause_
     assert send_due(NOON + MINUTE) == [500]
     assert send_due(NOON + MINUTE) == []
     assert sorted(Delivery.objects.values_list("attempts_made", flat=True)) == [0, 0, 0, 1, 1, 1, 1, 1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_drain_backs_off_and_takes_up_again_by_itself(
+    receiver: Receiver, destination: Destination, move: Callable[[str], Deal], sending: Callable[..., None]
+) -> None:
+    receiver.answer(500)
+    sending("one")
+    sending("two")
+    for number in range(30):
+        move(f"Deal {number}")
+    eventually(lambda: Destination.objects.filter(status="failing").exists())
+    eventually(lambda: not Delivery.objects.filter(leased_until__isnull=False).exists())
+    sent = len(receiver.requests)
+    assert sent <= 12
+    assert probe_now(destination_id=destination.pk, now=timezone.now())
+    eventually(lambda: Destination.objects.filter(failures_in_row=5).exists())
+    receiver.wait_for(sent + 1)
+    receiver.answer(200)
+    assert probe_now(destination_id=destination.pk, now=timezone.now())
+    eventually(lambda: Delivery.objects.filter(state="delivered").count() == 30)
+    destination.refresh_from_db()
+    assert (destination.status, destination.failures_in_row) == ("active", 0)
 
 
 def test_a_tests_failure_counts_for_nothing(
