@@ -68,6 +68,8 @@ _HELP_WITH_ERRORS: Mapping[str, object] = {  # the log may hold codes of other v
     ErrorCode.TIMEOUT: gettext_lazy(
         "A receiver should answer first and do its work afterwards; else give it a longer time limit."
     ),
+    "proxy_failed": gettext_lazy("Ask whoever runs Stagehook to look at the outgoing proxy."),
+    "token_failed": gettext_lazy("Check the token URL, the client id and the secret in the destination."),
     ErrorCode.TLS_FAILED: gettext_lazy(
         "The receiver needs a valid certificate for this host name, complete with its intermediates."
     ),
