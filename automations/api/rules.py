@@ -9,9 +9,10 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from automations.answers import explain_rule
 from automations.manual import run_rule, runnable_rules
 from automations.models import Delivery, Destination, Rule
-from automations.rules import checks_of, create_rule, delete_rule, preview_rule, take, update_rule
+from automations.rules import create_rule, delete_rule, preview_rule, take, update_rule
 from crm.api.permissions import AdminOnly, Everybody
 from crm.api.serializers import StrictModelSerializer, StrictSerializer, VisibleDealField
 from crm.api.viewsets import WritableResource
@@ -32,10 +33,14 @@ class RuleSerializer(StrictModelSerializer[Rule]):
             "pipeline",
             "stage",
             "from_stage",
+            "fields",
+            "days",
             "conditions",
             "destination",
             "payload",
             "delay_seconds",
+            "if_left",
+            "sending_window",
             "position",
         )
 
@@ -68,10 +73,10 @@ class CheckSerializer(serializers.Serializer[Any]):
 class PreviewSerializer(serializers.Serializer[Any]):
     matches = serializers.BooleanField()
     checks = CheckSerializer(many=True)
-    payload = serializers.DictField()
+    payload = serializers.JSONField(help_text="null where the payload cannot be made; a check says why")
 
 
-class DealSerializer(StrictSerializer):
+class ForDealSerializer(StrictSerializer):
     deal = VisibleDealField()
 
 
@@ -113,11 +118,11 @@ class RuleViewSet(WritableResource[Rule]):
         take(rule, fields)
         return Response(PreviewSerializer(preview_rule(rule=rule, deal=deal)).data)
 
-    @extend_schema(request=DealSerializer, responses=SentSerializer)
+    @extend_schema(request=ForDealSerializer, responses=SentSerializer)
     @action(detail=True, methods=["post"], permission_classes=[Everybody], filterset_fields=())
     def run(self, request: Request, pk: str) -> Response:
         """Run a rule that is run by hand, for a deal that the caller sees."""
-        asked = DealSerializer(data=request.data, context=self.get_serializer_context())
+        asked = ForDealSerializer(data=request.data, context=self.get_serializer_context())
         asked.is_valid(raise_exception=True)
         rule = get_object_or_404(runnable_rules(), pk=pk)
         delivery = run_rule(rule_id=rule.pk, deal_id=asked.validated_data["deal"].pk, actor=self.actor)
@@ -126,15 +131,15 @@ class RuleViewSet(WritableResource[Rule]):
     @extend_schema(parameters=[OpenApiParameter("deal", int, required=True)], responses=ExplanationSerializer)
     @action(detail=True, filterset_fields=())
     def explain(self, request: Request, pk: str) -> Response:
-        asked = DealSerializer(
+        asked = ForDealSerializer(
             data={"deal": request.query_params.get("deal")}, context=self.get_serializer_context()
         )
         asked.is_valid(raise_exception=True)
         rule, deal = self.get_object(), asked.validated_data["deal"]
-        checks = checks_of(rule, deal)
+        answer = explain_rule(rule=rule, deal=deal)
         explanation = {
-            "matches": all(check.passed for check in checks),
-            "checks": checks,
+            "matches": answer.matches,
+            "checks": answer.checks,
             "deliveries": rule.deliveries.filter(deal=deal).order_by("-id")[:20],
         }
         return Response(ExplanationSerializer(explanation).data)

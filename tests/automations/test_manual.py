@@ -77,10 +77,12 @@ def test_a_token_that_only_reads_runs_nothing(bobs: Deal, bob: User, button: Rul
 
 @pytest.mark.parametrize("why", ["another event", "disabled", "deleted"])
 def test_what_is_no_button_is_not_found(why: str, api: ApiClient, deal: Deal, button: Rule) -> None:
-    columns: dict[str, Any] = {"another event": {"event": "deal.won"}, "disabled": {"enabled": False}}.get(
-        why, {"deleted_at": "2026-01-01T00:00Z"}
-    )
-    Rule.objects.update(**columns)
+    columns: dict[str, dict[str, Any]] = {
+        "another event": {"event": "deal.won"},
+        "disabled": {"enabled": False},
+        "deleted": {"deleted_at": "2026-01-01T00:00Z"},
+    }
+    Rule.objects.update(**columns[why])
     assert api.post(f"rules/{button.pk}/run/", deal=deal.pk).status_code == 404
     assert Delivery.objects.count() == 0
 
