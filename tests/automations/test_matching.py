@@ -14,6 +14,7 @@ from automations.rules import create_rule
 from crm import deals
 from crm.actors import Actor
 from crm.models import Deal, Pipeline, Stage
+from crm.models.deals import open_door
 from webhooks.models import InboundEndpoint
 
 MakeRule = Callable[..., Rule]
@@ -107,14 +108,22 @@ def test_a_custom_payload_is_frozen_with_the_event(
     assert json.loads(bytes(Delivery.objects.get().body)) == {"title": "ERP for a bakery", "seq": 2}
 
 
-def test_a_payload_that_is_too_large_is_a_failed_delivery_and_keeps_no_bytes(
-    deal: Deal, stages: list[Stage], actor: Actor, make: MakeRule
+@pytest.mark.parametrize(
+    ("payload", "problem"),
+    [
+        ({}, "payload_too_large"),
+        ({"mode": "custom", "expression": "abs(data.deal.title)"}, "payload_failed"),
+    ],
+)
+def test_a_payload_that_cannot_be_sent_is_a_failed_delivery_and_keeps_no_bytes(
+    payload: dict[str, str], problem: str, deal: Deal, stages: list[Stage], actor: Actor, make: MakeRule
 ) -> None:
-    doubled = "[@, @, @, @, @, @, @, @]"
-    make(payload={"mode": "custom", "expression": " | ".join([doubled] * 6)}, delay_seconds=60)
+    with open_door():
+        Deal.objects.update(custom_fields={"notes": "x" * 2**18})
+    make(payload=payload, delay_seconds=60)
     deals.move_deal(deal_id=deal.pk, stage=stages[1], actor=actor)
     delivery = Delivery.objects.get()
-    assert (delivery.state, delivery.error_code) == ("failed", "payload_too_large")
+    assert (delivery.state, delivery.error_code) == ("failed", problem)
     assert (bytes(delivery.body), delivery.awaits_check, delivery.attempts_made) == (b"", False, 0)
     deal.refresh_from_db()
     assert deal.stage_id == stages[1].pk
