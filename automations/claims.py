@@ -55,14 +55,16 @@ WITH open_destination AS MATERIALIZED (
         run_attempts = run_attempts + 1
     FROM chosen WHERE delivery.id = chosen.id
     RETURNING delivery.id, delivery.destination_id, delivery.event, delivery.chain, delivery.depth,
-        delivery.body, delivery.attempts_made AS number, delivery.run_attempts, delivery.created_at,
+        delivery.body, delivery.content_type, delivery.attempts_made AS number, delivery.run_attempts,
+        delivery.created_at,
         CASE WHEN run_attempts > 1 THEN 'retry' ELSE trigger END AS trigger, chosen.url, chosen.probe
 ), begun AS (
     INSERT INTO automations_attempt (delivery_id, number, trigger, url, started_at, timings, resolved_ip,
         error_code, detail, request_headers, response_headers, response_body, truncated)
     SELECT id, number, trigger, url, %(now)s, '{}', '', '', '', '[]', '[]', '', false FROM claimed
 )
-SELECT id, destination_id, event, chain, depth, body, number, run_attempts, trigger, created_at, probe FROM claimed
+SELECT id, destination_id, event, chain, depth, body, content_type, number, run_attempts, trigger, created_at, probe
+FROM claimed
 """
 
 
@@ -83,6 +85,7 @@ class Claimed:
     run_attempts: int
     trigger: str
     created_at: datetime
+    content_type: str = "application/json"
     probe: bool = False
 
 

@@ -1,5 +1,6 @@
 """The door for destinations: what may be called is judged here, and secrets are made, changed and put out of use."""
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -10,26 +11,32 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from automations.certificates import check_bundle, check_identity
 from automations.deliveries import cancel_waiting
 from automations.health import reset_health
 from automations.http.exchanges import HEADER_NAME, HEADER_VALUE, REFUSED_HEADERS
 from automations.models import Delivery, Destination, Rule
+from automations.requests import VARIABLE, fill_url, variables_in
 from automations.signing import generate_secret
 from crm.refusals import InvalidFields
 from webhooks.addresses import AddressRefused, check_destination
 
 HEADER_BYTES = 4096
 OWN_PREFIXES = ("webhook-", "stagehook-")
+VARIABLE_LENGTH = 1000
 OVERLAP_AT_MOST = timedelta(days=7)
 EDITABLE = frozenset(
     {
         "name",
         "url",
+        "variables",
         "method",
         "headers",
         "auth",
         "credentials",
         "body_format",
+        "ca_bundle",
+        "client_certificate",
         "timeout_seconds",
         "max_in_flight",
         "rate_limit_per_second",
@@ -44,7 +51,9 @@ CREDENTIALS = {
     Destination.Auth.BASIC: ("username", "password"),
     Destination.Auth.BEARER: ("token",),
     Destination.Auth.HEADER: ("name", "value"),
+    Destination.Auth.OAUTH2: ("token_url", "client_id", "client_secret"),
 }
+OPTIONAL_CREDENTIALS = {Destination.Auth.OAUTH2: ("scope",)}
 
 
 class DestinationError(InvalidFields):
@@ -129,13 +138,18 @@ def _take(destination: Destination, fields: Mapping[str, Any]) -> None:
         destination.full_clean()
     except ValidationError as error:
         errors.update(error.message_dict)
-    if "url" in fields and "url" not in errors:
+    errors.update(_problems("variables", _check_variables, destination))
+    if fields.keys() & {"url", "variables"} and not errors.keys() & {"url", "variables"}:
         errors.update(_problems("url", _check_url, destination))
     errors.update(_problems("headers", _check_headers, destination))
     errors.update(_problems("credentials", _check_credentials, destination))
     errors.update(_problems("retry_schedule", _check_schedule, destination))
-    if destination.rate_limit_per_second is not None:
-        errors["rate_limit_per_second"] = [_("A limit per second is not available yet.")]
+    if destination.ca_bundle:
+        errors.update(_problems("ca_bundle", lambda it: check_bundle(it.ca_bundle), destination))
+    if destination.client_certificate:
+        errors.update(
+            _problems("client_certificate", lambda it: check_identity(it.client_certificate), destination)
+        )
     if errors:
         raise DestinationError(errors)
 
@@ -148,9 +162,30 @@ def _problems(name: str, check: Any, destination: Destination) -> dict[str, list
     return {}
 
 
+def _check_variables(destination: Destination) -> None:
+    given = destination.variables
+    if not isinstance(given, dict):
+        raise ValueError(_("Variables are pairs of a name and a value."))  # noqa: TRY004  # told to the person
+    for name, value in given.items():
+        if not isinstance(name, str) or not VARIABLE.fullmatch(f"{{{name}}}"):
+            raise ValueError(_("“%(name)s” is no name for a variable.") % {"name": name})
+        if not isinstance(value, str) or not value or len(value) > VARIABLE_LENGTH:
+            raise ValueError(_("The value of “%(name)s” has 1 to 1,000 characters.") % {"name": name})
+
+
 def _check_url(destination: Destination) -> None:
+    for name in variables_in(destination.url):
+        if name not in destination.variables:
+            raise ValueError(_("There is no variable “%(name)s”.") % {"name": name})
+    authority = re.split(r"[/?#]", destination.url.partition("://")[2])[0]
+    if variables_in(authority):
+        raise ValueError(_("Variables stand behind the host, in the path or the query."))
+    _check_callable(fill_url(destination.url, destination.variables))
+
+
+def _check_callable(url: str) -> None:
     try:
-        check_destination(destination.url, allowed=settings.ALLOWED_PRIVATE_NETWORKS)
+        check_destination(url, allowed=settings.ALLOWED_PRIVATE_NETWORKS, allow_http=settings.ALLOW_HTTP)
     except AddressRefused as refusal:
         raise ValueError(str(refusal)) from refusal
 
@@ -179,6 +214,11 @@ def _check_credentials(destination: Destination) -> None:
     given = destination.credentials
     if not isinstance(given, dict) or any(not isinstance(given.get(key), str) for key in needed):
         raise ValueError(_("This way of authenticating needs: %(fields)s.") % {"fields": ", ".join(needed)})
+    known = {*needed, *OPTIONAL_CREDENTIALS.get(Destination.Auth(destination.auth), ())}
+    if any(name not in known or not isinstance(value, str) for name, value in given.items()):
+        raise ValueError(_("This way of authenticating takes: %(fields)s.") % {"fields": ", ".join(known)})
+    if destination.auth == Destination.Auth.OAUTH2:
+        _check_callable(given["token_url"])
     if destination.auth == Destination.Auth.HEADER:
         _check_header(given["name"], given["value"])
     if destination.auth == Destination.Auth.BEARER:

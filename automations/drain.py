@@ -12,7 +12,6 @@ from threading import Event
 from zlib import crc32
 
 import psycopg
-from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
@@ -20,6 +19,7 @@ from automations.claims import Claimed, claim
 from automations.http import HttpDoor, Request
 from automations.leases import HOLDER_LOCKS, free_dead_leases, new_holder
 from automations.models import Delivery, Destination, WorkerHeartbeat
+from automations.oauth import open_door
 from automations.outcomes import record
 from automations.requests import build_request, masked_headers
 from automations.verdicts import Outcome, judge
@@ -100,6 +100,7 @@ class Drain:
             delivery_id=claimed.id,
             event=claimed.event,
             body=bytes(claimed.body),
+            content_type=claimed.content_type,
             number=claimed.number,
             trigger=claimed.trigger,
             chain=claimed.chain,
@@ -180,9 +181,7 @@ def run_shift(
         if not _take(listener, SLOT_LOCKS, slot, patience=patience):
             return False
         _take(listener, HOLDER_LOCKS, holder)
-        with HttpDoor(
-            allowed_networks=settings.ALLOWED_PRIVATE_NETWORKS, max_in_flight=MAX_IN_FLIGHT
-        ) as door:
+        with open_door(max_in_flight=MAX_IN_FLIGHT) as door:
             drain = Drain(worker=worker, listener=listener, door=door, holder=holder, stop=stop)
             end = timezone.now() + shift
             drain.work(until=end - HAND_OVER)

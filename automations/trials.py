@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import prefetch_related_objects
 from django.utils import timezone
 
 from automations.claims import Claimed
-from automations.http import send
 from automations.models import Attempt, Delivery, Destination, Event
+from automations.oauth import send
 from automations.outcomes import record
 from automations.payloads import PREFETCHED, freeze, standard_document
 from automations.requests import build_request, masked_headers
@@ -31,13 +30,14 @@ def send_test(*, destination_id: int, event: Event, deal: Deal, actor: Actor) ->
         delivery_id=delivery.pk,
         event=event,
         body=bytes(delivery.body),
+        content_type=delivery.content_type,
         number=attempt.number,
         trigger=attempt.trigger,
         chain=delivery.chain,
         depth=delivery.depth,
         now=attempt.started_at,
     )
-    exchange = send(request, allowed_networks=settings.ALLOWED_PRIVATE_NETWORKS)
+    exchange = send(request)
     outcome = Outcome(
         claimed=_as_claimed(delivery, attempt),
         exchange=exchange,

@@ -75,6 +75,18 @@ class Env:
                 self.problem(f"{name}: {error}")
         return networks
 
+    def proxy(self, name: str) -> str:
+        """`http://user:password@host:port` or the same with https; "" where there is none."""
+        value = self.text(name)
+        try:
+            url = urlsplit(value)
+            whole = url.scheme in {"http", "https"} and url.hostname and url.port and url.path in {"", "/"}
+        except ValueError:  # a port that is none
+            whole = False
+        if value and not whole:
+            self.problem(f"{name} must be http://user:password@host:port")
+        return value
+
     def choice(self, name: str, choices: Collection[str], *, default: str) -> str:
         value = self.text(name, default=default)
         if value not in choices:

@@ -28,7 +28,12 @@ PORT = env.integer("PORT", default=8000)
 DEMO_ERP_PORT = env.integer("DEMO_ERP_PORT", default=PORT + 1)
 PUBLIC_URL = env.text("PUBLIC_URL", default=f"http://localhost:{PORT}").rstrip("/")
 SILENT_MODE = env.flag("SILENT_MODE")
+KEEP_BODIES_DAYS = env.integer("KEEP_BODIES_DAYS", default=30)
+KEEP_DELIVERIES_DAYS = env.integer("KEEP_DELIVERIES_DAYS", default=180)
 ALLOWED_PRIVATE_NETWORKS = env.networks("ALLOWED_PRIVATE_NETWORKS")
+_https = urlsplit(PUBLIC_URL).scheme == "https"
+ALLOW_HTTP = env.flag("ALLOW_HTTP", default=not _https)  # destinations without encryption
+OUTGOING_PROXY = env.proxy("OUTGOING_PROXY")
 METRICS_ALLOWED_NETWORKS = env.networks("METRICS_ALLOWED_NETWORKS", default="127.0.0.0/8,::1/128")
 
 # ---- Secrets: fixed ones will do for DEBUG, production brings its own ----
@@ -61,7 +66,6 @@ elif not all(map(is_fernet_key, ENCRYPTION_KEYS)):
 
 # ---- What is served over HTTPS stays there ----
 
-_https = urlsplit(PUBLIC_URL).scheme == "https"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = _https
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
@@ -204,6 +208,9 @@ REDIS_URL = env.text("REDIS_URL")
 WORKER_NAME = env.text("WORKER_NAME", default=socket.gethostname())
 # Looked after by the worker's watch every few seconds: whatever was left half done.
 SWEEPS = [
+    "automations.tasks.work_jobs",
+    "automations.tasks.cut",
+    "webhooks.tasks.cut",
     "webhooks.tasks.apply_due",
     "automations.tasks.fire_due",
     "automations.tasks.look_after_health",
@@ -299,13 +306,17 @@ SPECTACULAR_SETTINGS = {
 
 # ---- Log: to standard error, where the process manager or the container picks it up ----
 
+LOG_FORMAT = env.choice("LOG_FORMAT", ("text", "json"), default="text")
 LOG_LEVEL = env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), default="INFO")
 
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "text": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
+        "json": {"()": "config.logs.JsonFormatter"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": [], "propagate": True},  # in place of Django's own handlers

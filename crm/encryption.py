@@ -3,7 +3,7 @@
 import json
 from typing import TYPE_CHECKING, Any
 
-from cryptography.fernet import Fernet, MultiFernet
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.db import models
 
@@ -20,6 +20,15 @@ def encrypt(value: Any) -> str:
 def decrypt(token: str) -> Any:
     """The JSON value of a token. Raises cryptography.fernet.InvalidToken where no key fits."""
     return json.loads(_cipher().decrypt(token.encode()))
+
+
+def rotate(token: str) -> str | None:
+    """The same value encrypted with the newest key; None where it is already. Raises as `decrypt` does."""
+    try:
+        Fernet(settings.ENCRYPTION_KEYS[0]).decrypt(token.encode())
+    except InvalidToken:
+        return _cipher().rotate(token.encode()).decode()
+    return None
 
 
 if TYPE_CHECKING:

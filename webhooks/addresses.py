@@ -116,6 +116,7 @@ REASONS = {
     "too_long": _("This URL is longer than 2,048 characters."),
     "characters": _("A URL holds no spaces, backslashes, control or invisible characters."),
     "form": _("A URL starts with https:// or http://, followed by a host."),
+    "http": _("“%(subject)s” may be called with https:// only."),
     "scheme": _("Only https:// and http:// URLs can be called."),
     "user_part": _("Leave user name and password out of the URL and set them as the authentication."),
     "fragment": _("A URL to call has no part after #."),
@@ -154,6 +155,10 @@ class CallableUrl:
     port: int
     address: IPAddress | None
 
+    @property
+    def is_encrypted(self) -> bool:
+        return self.url.startswith("https:")
+
 
 def check_url(url: str, *, allowed: Sequence[IPNetwork]) -> CallableUrl:
     """Judge the text of a URL, without asking the network; raises AddressRefused.
@@ -188,7 +193,12 @@ def look_up(host: str) -> tuple[IPAddress, ...]:
 
 
 def check_destination(
-    url: str, *, allowed: Sequence[IPNetwork], resolve: Lookup = look_up, seconds: float = LOOKUP_SECONDS
+    url: str,
+    *,
+    allowed: Sequence[IPNetwork],
+    allow_http: bool,
+    resolve: Lookup = look_up,
+    seconds: float = LOOKUP_SECONDS,
 ) -> CallableUrl:
     """Judge a URL that is to be saved: its text, and every address its name has now; raises AddressRefused.
 
@@ -200,15 +210,30 @@ def check_destination(
         addresses = _look_up_in_time(target.host, resolve=resolve, seconds=seconds)
         if not addresses and _is_local(target.host):
             raise AddressRefused("local_name", target.host)
-        for address in addresses:
-            judge_address(address, allowed=allowed)
+    else:
+        addresses = (target.address,)
+    judge_target(target, addresses, allowed=allowed, allow_http=allow_http)
     return target
+
+
+def judge_target(
+    target: CallableUrl, addresses: Sequence[IPAddress], *, allowed: Sequence[IPNetwork], allow_http: bool
+) -> None:
+    """Raise AddressRefused unless the target may be called at every one of the addresses it has.
+
+    Without encryption only where the operator allows that in general, or opened the network of each address.
+    """
+    for address in addresses:
+        judge_address(address, allowed=allowed)
+    if not (allow_http or target.is_encrypted):
+        opened = [_is_in(_unmapped(address), allowed) for address in addresses]
+        if not opened or not all(opened):
+            raise AddressRefused("http", target.host)
 
 
 def judge_address(address: IPAddress, *, allowed: Sequence[IPNetwork]) -> None:
     """Raise AddressRefused unless the address is public, or one of the `allowed` networks opens it."""
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    judged = mapped or address
+    judged = _unmapped(address)
     if _is_in(judged, NEVER_OPENED):
         raise AddressRefused("address_never", address)
     if _is_in(judged, allowed):
@@ -296,6 +321,11 @@ def _opens_local_names(name: str, allowed: Sequence[IPNetwork]) -> bool:
     if name.removesuffix(".").rpartition(".")[2] == "localhost":
         return all(_is_in(address, allowed) for address in LOOPBACK)
     return any(not network.is_loopback for network in allowed)
+
+
+def _unmapped(address: IPAddress) -> IPAddress:
+    """The IPv4 address inside an IPv6 one that only wraps it."""
+    return (address.ipv4_mapped if isinstance(address, IPv6Address) else None) or address
 
 
 def _is_in(address: IPAddress, networks: Sequence[IPNetwork]) -> bool:

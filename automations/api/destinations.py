@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db.models import Model
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -12,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from automations.api.deliveries import AttemptSerializer
+from automations.deliveries import DeliveryError
 from automations.destinations import (
     create_destination,
     delete_destination,
@@ -20,6 +22,8 @@ from automations.destinations import (
     rotate_secret,
     update_destination,
 )
+from automations.health import probe_now
+from automations.jobs import recover
 from automations.models import Destination, Event
 from automations.requests import MASK
 from automations.trials import send_test
@@ -30,7 +34,7 @@ from crm.api.viewsets import WritableResource
 DAY = 86_400
 
 
-class HeadersField(serializers.DictField):
+class MaskedField(serializers.DictField):
     """`{name: value}`. Values are shown masked; a masked value that is written back keeps the one that is there."""
 
     child = serializers.CharField(trim_whitespace=False, allow_blank=True)
@@ -41,17 +45,24 @@ class HeadersField(serializers.DictField):
     def to_internal_value(self, data: Any) -> dict[str, str]:
         given: dict[str, str] = super().to_internal_value(data)
         instance = getattr(self.parent, "instance", None)
-        kept = instance.headers if isinstance(instance, Destination) else {}
+        kept = getattr(instance, str(self.field_name)) if isinstance(instance, Destination) else {}
         return {name: kept.get(name, value) if value == MASK else value for name, value in given.items()}
 
 
 class DestinationSerializer(StrictModelSerializer[Destination]):
-    headers = HeadersField(required=False)
+    headers = MaskedField(required=False)
+    variables = MaskedField(
+        required=False, help_text="values for the {names} in the URL's path and query, percent-encoded"
+    )
     credentials = serializers.DictField(
         child=serializers.CharField(trim_whitespace=False),
         write_only=True,
         required=False,
-        help_text="basic: username, password; bearer: token; header: name, value",
+        help_text="basic: username, password; bearer: token; header: name, value; "
+        "oauth2: token_url, client_id, client_secret, scope (optional)",
+    )
+    client_certificate = serializers.CharField(
+        write_only=True, required=False, allow_blank=True, help_text="certificate and private key, both PEM"
     )
 
     class Meta:
@@ -60,11 +71,14 @@ class DestinationSerializer(StrictModelSerializer[Destination]):
             "id",
             "name",
             "url",
+            "variables",
             "method",
             "headers",
             "auth",
             "credentials",
             "body_format",
+            "ca_bundle",
+            "client_certificate",
             "timeout_seconds",
             "rate_limit_per_second",
             "max_in_flight",
@@ -106,6 +120,19 @@ class TestSerializer(StrictSerializer):
     deal = VisibleDealField()
 
 
+class ProbeSerializer(serializers.Serializer[None]):
+    probed = serializers.BooleanField(help_text="false where nothing was to be probed")
+
+
+class RecoverySerializer(StrictSerializer):
+    since = serializers.DateTimeField()
+    until = serializers.DateTimeField(required=False)
+
+
+class RecoveredSerializer(serializers.Serializer[None]):
+    recovered = serializers.IntegerField()
+
+
 class DestinationViewSet(WritableResource[Destination]):
     queryset = Destination.objects.present()
     serializer_class = DestinationSerializer
@@ -139,6 +166,25 @@ class DestinationViewSet(WritableResource[Destination]):
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str) -> Response:
         return self._answer(resume_destination(destination_id=self.get_object().pk))
+
+    @extend_schema(request=None, responses={202: ProbeSerializer})
+    @action(detail=True, methods=["post"])
+    def probe(self, request: Request, pk: str) -> Response:
+        """End the pause of a failing destination: its one probe leaves now."""
+        probed = probe_now(destination_id=self.get_object().pk, now=timezone.now())
+        return Response({"probed": probed}, status=202)
+
+    @extend_schema(request=RecoverySerializer, responses={202: RecoveredSerializer})
+    @action(detail=True, methods=["post"])
+    def recover(self, request: Request, pk: str) -> Response:
+        """Send again, in the background, what failed for good since a time, at most 14 days ago."""
+        asked = RecoverySerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        try:
+            job = recover(destination_id=self.get_object().pk, by=self.user, **asked.validated_data)
+        except DeliveryError as error:
+            raise ValidationError({"since": [str(error)]}) from error
+        return Response({"recovered": job.total}, status=202)
 
     @extend_schema(request=TestSerializer, responses=AttemptSerializer)
     @action(detail=True, methods=["post"])

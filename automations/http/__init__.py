@@ -2,6 +2,6 @@
 
 from automations.http.door import HttpDoor, send
 from automations.http.errors import ErrorCode, explain
-from automations.http.exchanges import Exchange, Request
+from automations.http.exchanges import Exchange, Grant, Request
 
-__all__ = ["ErrorCode", "Exchange", "HttpDoor", "Request", "explain", "send"]
+__all__ = ["ErrorCode", "Exchange", "Grant", "HttpDoor", "Request", "explain", "send"]

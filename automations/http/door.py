@@ -19,7 +19,7 @@ from automations.http.errors import ErrorCode
 from automations.http.exchanges import BadRequest, Exchange, Request
 from automations.http.resolving import Answer, Resolver
 from automations.http.transfers import Transfer
-from webhooks.addresses import AddressRefused, IPAddress, IPNetwork, Lookup, check_url, judge_address, look_up
+from webhooks.addresses import AddressRefused, IPAddress, IPNetwork, Lookup, check_url, judge_target, look_up
 
 WATCHED = {
     pycurl.POLL_IN: selectors.EVENT_READ,
@@ -42,13 +42,19 @@ class HttpDoor:
         allowed_networks: Sequence[IPNetwork],
         max_in_flight: int = 256,
         ca_bundle: str | None = None,
+        allow_http: bool = False,
+        proxy: str = "",
         resolve: Lookup = look_up,
     ) -> None:
         self._allowed = tuple(allowed_networks)
         # The text of a URL is judged alike each time, and judging it costs a third of a whole exchange.
         self._check_url = functools.lru_cache(1024)(functools.partial(check_url, allowed=self._allowed))
+        self._judge_target = functools.lru_cache(1024)(
+            functools.partial(judge_target, allowed=self._allowed, allow_http=allow_http)
+        )
         self._max_in_flight = max_in_flight
         self._ca_bundle = ca_bundle or certifi.where()
+        self._proxy = proxy
         self._idle: list[Transfer] = []
         self._looking_up: dict[str, list[Transfer]] = {}
         self._sending: dict[pycurl.Curl, Transfer] = {}
@@ -123,12 +129,14 @@ class HttpDoor:
     # ---- From the name to the wire and back ----
 
     def _new_transfer(self) -> Transfer:
-        return Transfer(allowed=self._allowed, ca_bundle=self._ca_bundle, opened=self._opened)
+        return Transfer(
+            allowed=self._allowed, ca_bundle=self._ca_bundle, proxy=self._proxy, opened=self._opened
+        )
 
     def _look_up(self, transfer: Transfer) -> None:
         host = transfer.target.host
         if transfer.target.address:
-            self._send(transfer, addresses=())
+            self._reach(transfer, Answer(host, (transfer.target.address,)))
         elif known := self._resolver.known(host):
             self._reach(transfer, known)
         else:
@@ -145,8 +153,7 @@ class HttpDoor:
             self._end(transfer, _not_found(answer.problem, transfer))
             return
         try:
-            for address in answer.addresses:
-                judge_address(address, allowed=self._allowed)
+            self._judge_target(transfer.target, answer.addresses)
         except AddressRefused as refusal:
             self._end(transfer, _refused(refusal, waited_ms=transfer.waited_ms()))
         else:

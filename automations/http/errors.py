@@ -19,10 +19,12 @@ class ErrorCode(StrEnum):
     CONNECTION_CLOSED = "connection_closed"
     CONNECTION_RESET = "connection_reset"
     DNS_FAILED = "dns_failed"
+    PROXY_FAILED = "proxy_failed"
     RESPONSE_TOO_LARGE = "response_too_large"
     SENDER_FAILED = "sender_failed"
     TIMEOUT = "timeout"
     TLS_FAILED = "tls_failed"
+    TOKEN_FAILED = "token_failed"  # noqa: S105  # a code, not a password
     UNKNOWN = "unknown"
 
 
@@ -40,23 +42,27 @@ EXPLANATIONS = {
     ErrorCode.CONNECTION_CLOSED: _("The receiver closed the connection before its answer was complete."),
     ErrorCode.CONNECTION_RESET: _("The receiver broke the connection off."),
     ErrorCode.DNS_FAILED: _("No address was found for the host name."),
+    ErrorCode.PROXY_FAILED: _("The outgoing proxy did not let the request through."),
     ErrorCode.RESPONSE_TOO_LARGE: _("The headers of the receiver's answer were too large."),
     ErrorCode.SENDER_FAILED: _("Stagehook itself could not make the call; its log says more."),
     ErrorCode.TIMEOUT: _("The receiver did not answer completely in time."),
     ErrorCode.TLS_FAILED: _(
         "No secure connection: the receiver's certificate or TLS version was not accepted."
     ),
+    ErrorCode.TOKEN_FAILED: _("The token server gave no token for the request."),
     ErrorCode.UNKNOWN: _("The call failed for a reason that is not known."),
 }
 
-TOO_LARGE = 100  # CURLE_TOO_LARGE, for which pycurl has no name
+# libcurl's, for which pycurl has no name
+PROXY = 97  # CURLE_PROXY
+TOO_LARGE = 100  # CURLE_TOO_LARGE
 CURL_ERRORS = {
     pycurl.E_ABORTED_BY_CALLBACK: ErrorCode.CONNECTION_CLOSED,  # the only one that aborts: Transfer._on_connected
     pycurl.E_BAD_CONTENT_ENCODING: ErrorCode.BAD_RESPONSE,
     pycurl.E_BAD_FUNCTION_ARGUMENT: ErrorCode.SENDER_FAILED,
     pycurl.E_COULDNT_CONNECT: ErrorCode.CONNECT_FAILED,
     pycurl.E_COULDNT_RESOLVE_HOST: ErrorCode.DNS_FAILED,
-    pycurl.E_COULDNT_RESOLVE_PROXY: ErrorCode.DNS_FAILED,
+    pycurl.E_COULDNT_RESOLVE_PROXY: ErrorCode.PROXY_FAILED,
     pycurl.E_FAILED_INIT: ErrorCode.SENDER_FAILED,
     pycurl.E_FTP_WEIRD_SERVER_REPLY: ErrorCode.BAD_RESPONSE,  # its name of old: now HTTP's broken headers too
     pycurl.E_GOT_NOTHING: ErrorCode.CONNECTION_CLOSED,
@@ -92,6 +98,7 @@ CURL_ERRORS = {
     pycurl.E_UNSUPPORTED_PROTOCOL: ErrorCode.BAD_RESPONSE,  # what came back was not HTTP/1
     pycurl.E_URL_MALFORMAT: ErrorCode.BAD_REQUEST,
     pycurl.E_WRITE_ERROR: ErrorCode.RESPONSE_TOO_LARGE,  # our own callbacks stopped reading
+    PROXY: ErrorCode.PROXY_FAILED,
     TOO_LARGE: ErrorCode.RESPONSE_TOO_LARGE,
 }
 

@@ -1,10 +1,14 @@
 """What goes through the door and what comes back: plain values that know nothing of libcurl."""
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from automations.http.errors import ErrorCode
+
+MASK = "••••••"
+MASKED_FROM = 6  # characters; a shorter text is too likely to stand somewhere by chance
 
 METHODS = frozenset({"POST", "PUT", "PATCH"})
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -23,14 +27,32 @@ class BadRequest(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What is to be sent. `timeout_seconds` is the limit for all of it, from the name to the last byte."""
+class Grant:
+    """OAuth 2 client credentials, to be changed for the token that a request needs first."""
 
-    url: str
+    token_url: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    scope: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be sent. `timeout_seconds` is the limit for all of it, from the name to the last byte.
+
+    `ca_bundle` (PEM) takes the place of the usual authorities, `client_certificate` is one with its key (PEM).
+    `secrets` are texts that the exchange is not to show when the receiver echoes them.
+    """
+
+    url: str = field(repr=False)
     method: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    body: bytes = field(repr=False)
     timeout_seconds: float
+    ca_bundle: str = field(default="", repr=False)
+    client_certificate: str = field(default="", repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    grant: Grant | None = None
 
     def check(self) -> None:
         """Raise BadRequest where method or headers could say something else on the wire than they do here."""
@@ -72,6 +94,22 @@ class Exchange:
             timings={"dns": waited_ms, "connect": 0, "tls": 0, "first_byte": 0, "total": waited_ms},
             resolved_ip=resolved_ip,
             detail=detail,
+        )
+
+    def without(self, secrets: Sequence[str]) -> Self:
+        """The same, with a mask wherever one of the secrets stands."""
+        hidden = sorted({text for text in secrets if len(text) >= MASKED_FROM}, key=len, reverse=True)
+        if not hidden:
+            return self
+        pattern = re.compile("|".join(map(re.escape, hidden)))
+        in_bytes = re.compile(b"|".join(re.escape(text.encode()) for text in hidden))
+        return replace(
+            self,
+            response_headers=tuple(
+                (pattern.sub(MASK, name), pattern.sub(MASK, value)) for name, value in self.response_headers
+            ),
+            response_body=in_bytes.sub(MASK.encode(), self.response_body),
+            detail=pattern.sub(MASK, self.detail),
         )
 
     @property

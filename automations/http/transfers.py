@@ -19,14 +19,17 @@ MAX_HEADER_BYTES = 32 * 1024
 MAX_BODY_BYTES = 64 * 1024
 KEPT_BODY_BYTES = 20_000
 
+SUPPRESS_CONNECT_HEADERS = 265  # CURLOPT_SUPPRESS_CONNECT_HEADERS, for which pycurl has no name
 OPTIONS = {
     pycurl.NOSIGNAL: 1,
     pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
     pycurl.FOLLOWLOCATION: 0,
     pycurl.PATH_AS_IS: 1,
     # Nothing from the environment or the home directory has a say.
-    pycurl.PROXY: "",
-    pycurl.NOPROXY: "*",
+    pycurl.NOPROXY: "",
+    pycurl.PROXYAUTH: pycurl.HTTPAUTH_BASIC,
+    SUPPRESS_CONNECT_HEADERS: 1,
+    pycurl.HEADEROPT: pycurl.HEADER_SEPARATE,  # what is for the receiver is not for the proxy
     pycurl.NETRC: pycurl.NETRC_IGNORED,
     pycurl.USERAGENT: "",  # pycurl's own would list the version of every library
     pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
@@ -47,13 +50,17 @@ class Transfer:
     closes ours.
     """
 
-    def __init__(self, *, allowed: Sequence[IPNetwork], ca_bundle: str, opened: list[socket.socket]) -> None:
+    def __init__(
+        self, *, allowed: Sequence[IPNetwork], ca_bundle: str, proxy: str, opened: list[socket.socket]
+    ) -> None:
         self._allowed = allowed
+        self._proxy = proxy
         self._opened = opened
         self.handle = pycurl.Curl()
         for option, value in OPTIONS.items():
             self.handle.setopt(option, value)
         self.handle.setopt(pycurl.CAINFO, ca_bundle)
+        self.handle.setopt(pycurl.PROXY, proxy)
         self.handle.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
         self.handle.setopt(pycurl.PREREQFUNCTION, self._on_connected)
         self.handle.setopt(pycurl.HEADERFUNCTION, self._on_header)
@@ -63,6 +70,7 @@ class Transfer:
         """Take an exchange on: from now its time runs."""
         self.key = key
         self.target = target
+        self._secrets = request.secrets
         self._started = time.monotonic()
         self.deadline = self._started + request.timeout_seconds
         self._dns_ms = 0
@@ -78,13 +86,29 @@ class Transfer:
         self.handle.setopt(pycurl.CUSTOMREQUEST, request.method)
         self.handle.setopt(pycurl.POSTFIELDS, request.body)
         self.handle.setopt(pycurl.HTTPHEADER, _header_lines(request))
+        self._identify(request)
+
+    def _identify(self, request: Request) -> None:
+        """Trust and be known as the request says. libcurl shares no connection between different identities."""
+        own = bool(request.ca_bundle or request.client_certificate)
+        self.handle.setopt(pycurl.SSL_SESSIONID_CACHE, 0 if own else 1)
+        blobs = {
+            pycurl.CAINFO_BLOB: request.ca_bundle,
+            pycurl.SSLCERT_BLOB: request.client_certificate,
+            pycurl.SSLKEY_BLOB: request.client_certificate,
+        }
+        for option, pem in blobs.items():
+            if pem:
+                self.handle.setopt(option, pem.encode())
+            else:
+                self.handle.unsetopt(option)
 
     def aim(self, addresses: Sequence[IPAddress]) -> None:
-        """Give the handle the addresses its host has (none when the host is one) and the time that is left."""
+        """Give the handle the addresses its host has and the time that is left."""
         left_ms = max(1, round((self.deadline - time.monotonic()) * 1000))
         self.handle.setopt(pycurl.TIMEOUT_MS, left_ms)
         self.handle.setopt(pycurl.CONNECTTIMEOUT_MS, min(left_ms, round(CONNECT_SECONDS * 1000)))
-        if addresses:
+        if self.target.address is None:
             self._dns_ms = self.waited_ms()
             listed = ",".join(f"[{it}]" if isinstance(it, IPv6Address) else str(it) for it in addresses)
             self.handle.setopt(pycurl.RESOLVE, [f"+{self.target.host}:{self.target.port}:{listed}"])
@@ -116,7 +140,7 @@ class Transfer:
             timings=timings,
             resolved_ip=self.handle.getinfo(pycurl.PRIMARY_IP) or self._last_tried,
             detail=detail,
-        )
+        ).without(self._secrets)
 
     def _verdict(self, number: int, message: str) -> tuple[str, str]:
         if number == 0 and not self._headers_ended:
@@ -126,6 +150,8 @@ class Transfer:
             return "", ""
         if self._refusal:
             return ErrorCode.ADDRESS_REFUSED, f"{self._refusal.code} {self._refusal.subject}"
+        if (answer := self.handle.getinfo(pycurl.HTTP_CONNECTCODE)) and not 200 <= answer < 300:
+            return ErrorCode.PROXY_FAILED, f"the proxy answered {answer}"
         os_errno = self.handle.getinfo(pycurl.OS_ERRNO)
         code = error_of(number, os_errno=os_errno, connected=self._connected)
         return code, f"libcurl {number}: {message}"
@@ -154,7 +180,8 @@ class Transfer:
         family, kind, protocol, peer = address
         self._last_tried = peer[0]
         try:
-            judge_address(ip_address(peer[0]), allowed=self._allowed)
+            if not self._proxy:  # whose address is the operator's word
+                judge_address(ip_address(peer[0]), allowed=self._allowed)
             opened = socket.socket(family, kind, protocol)
         except AddressRefused as refusal:
             self._refusal = refusal

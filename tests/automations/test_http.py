@@ -448,7 +448,7 @@ def test_a_name_with_any_private_address_is_not_called(receiver: Receiver, priva
 
 def test_the_socket_itself_refuses_what_got_past_every_other_check(receiver: Receiver) -> None:
     opened: list[socket.socket] = []
-    transfer = Transfer(allowed=(), ca_bundle="", opened=opened)
+    transfer = Transfer(allowed=(), ca_bundle="", proxy="", opened=opened)
     port = int(receiver.base.rpartition(":")[2])
     target = CallableUrl(url=receiver.url, host="127.0.0.1", port=port, address=HOME)
     transfer.load(key="only", request=a_request(receiver.url), target=target)

@@ -320,7 +320,9 @@ def is_called(address: IPAddress, *, allowed: list[IPNetwork] = NOTHING) -> bool
 def test_a_destination_is_refused_when_any_of_its_addresses_is_private(private: str) -> None:
     found = addresses("93.184.216.34", private)
     with pytest.raises(AddressRefused) as caught:
-        check_destination("https://erp.example.com/", allowed=NOTHING, resolve=lambda _host: found)
+        check_destination(
+            "https://erp.example.com/", allowed=NOTHING, allow_http=False, resolve=lambda _host: found
+        )
     assert caught.value.subject == private
 
 
@@ -331,7 +333,7 @@ def test_a_destination_with_public_addresses_is_accepted() -> None:
         asked.append(host)
         return addresses("93.184.216.34", "2606:2800::1")
 
-    target = check_destination("https://Bücher.example/x", allowed=NOTHING, resolve=resolve)
+    target = check_destination("https://Bücher.example/x", allowed=NOTHING, allow_http=False, resolve=resolve)
     assert target.url == "https://xn--bcher-kva.example/x"
     assert asked == ["xn--bcher-kva.example"]
 
@@ -340,7 +342,10 @@ def test_a_literal_address_is_not_looked_up() -> None:
     def resolve(host: str) -> tuple[IPAddress, ...]:
         raise AssertionError(host)
 
-    assert check_destination("http://127.0.0.1:9000/", allowed=LOOPBACK, resolve=resolve).port == 9000
+    assert (
+        check_destination("http://127.0.0.1:9000/", allowed=LOOPBACK, allow_http=False, resolve=resolve).port
+        == 9000
+    )
 
 
 def unknown(host: str) -> tuple[IPAddress, ...]:
@@ -348,13 +353,15 @@ def unknown(host: str) -> tuple[IPAddress, ...]:
 
 
 def test_a_public_name_without_an_address_yet_is_accepted() -> None:
-    target = check_destination("https://new.example.com/", allowed=NOTHING, resolve=unknown)
+    target = check_destination("https://new.example.com/", allowed=NOTHING, allow_http=False, resolve=unknown)
     assert target.host == "new.example.com"
 
 
 def test_a_local_name_without_an_address_is_refused() -> None:
     with pytest.raises(AddressRefused) as caught:
-        check_destination("http://metadata.google.internal/", allowed=OFFICE, resolve=unknown)
+        check_destination(
+            "http://metadata.google.internal/", allowed=OFFICE, allow_http=False, resolve=unknown
+        )
     assert caught.value.code == "local_name"
 
 
@@ -366,16 +373,18 @@ def test_a_name_server_that_does_not_answer_holds_nobody_up() -> None:
         return ()
 
     with pytest.raises(AddressRefused) as caught:
-        check_destination("https://slow.example.com/", allowed=NOTHING, resolve=resolve, seconds=0.05)
+        check_destination(
+            "https://slow.example.com/", allowed=NOTHING, allow_http=False, resolve=resolve, seconds=0.05
+        )
     end.set()
     assert caught.value.code == "lookup_timeout"
 
 
 def test_the_system_looks_a_name_up() -> None:
     with pytest.raises(AddressRefused) as caught:
-        check_destination("http://localhost:9000/", allowed=[*LOOPBACK[1:], *OFFICE])
+        check_destination("http://localhost:9000/", allowed=[*LOOPBACK[1:], *OFFICE], allow_http=False)
     assert caught.value.code == "local_name"
-    assert check_destination("http://localhost:9000/", allowed=LOOPBACK).host == "localhost"
+    assert check_destination("http://localhost:9000/", allowed=LOOPBACK, allow_http=False).host == "localhost"
 
 
 # ---- What a person reads ----
