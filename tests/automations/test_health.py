@@ -26,10 +26,9 @@ from automations.health import (
     probe_now,
     record_health,
 )
-from automations.http import Exchange, send
+from automations.http import Exchange, Request, send
 from automations.models import Attempt, Delivery, Destination, Event, Rule
 from automations.outcomes import record
-from automations.requests import build_request
 from automations.trials import send_test
 from automations.verdicts import Outcome, judge
 from crm import deals
@@ -311,16 +310,8 @@ def send_due(now: datetime) -> list[int | None]:
     came_back = []
     for one in claim(places=50, holder=1, now=now):
         destination = Destination.objects.get(pk=one.destination_id)
-        request = build_request(
-            destination=destination,
-            delivery_id=one.id,
-            event=one.event,
-            body=bytes(one.body),
-            number=one.number,
-            trigger=one.trigger,
-            chain=one.chain,
-            depth=one.depth,
-            now=now,
+        request = Request(
+            url=destination.url, method="POST", headers=(), body=bytes(one.body), timeout_seconds=5
         )
         exchange = send(request, allowed_networks=settings.ALLOWED_PRIVATE_NETWORKS)
         record([judge(one, exchange, destination=destination, request_headers=(), now=now)])
