@@ -38,7 +38,9 @@ def restart(deliveries: QuerySet[Delivery], *, trigger: Delivery.Trigger) -> int
 
     Left as they are: those in flight, those without a body, and those of a deleted destination.
     """
-    sendable = deliveries.filter(leased_until__isnull=True, destination__deleted_at__isnull=True).exclude(body=b"")
+    sendable = deliveries.filter(leased_until__isnull=True, destination__deleted_at__isnull=True).exclude(
+        body=b""
+    )
     restarted = sendable.update(
         state=Delivery.State.PENDING,
         reason="",

@@ -7,6 +7,8 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
+from automations import tallies
+from automations.attempt_log import log_attempts
 from automations.health import record_health
 from automations.payloads import iso
 from automations.verdicts import Outcome
@@ -57,6 +59,8 @@ def record(outcomes: Sequence[Outcome], *, counts: bool = True) -> None:
         cursor.execute(_RECORD_ATTEMPTS, [rows])
     if counts:
         record_health(outcomes, now=timezone.now())
+        tallies.count(outcomes)
+    transaction.on_commit(lambda: log_attempts(outcomes))
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.utils import timezone
 from django_q.tasks import async_task
 
-from automations import occurrences
+from automations import jobs, occurrences, retention
 from automations.alerts import tell_due
 from automations.drain import run_shift
 from automations.health import give_up_held, mend_clock
@@ -51,3 +51,13 @@ def look_after_health() -> None:
     mend_clock(now=now)
     give_up_held(now=now)
     tell_due(now=now)
+
+
+def work_jobs() -> None:
+    """Go on with what is to be sent again."""
+    jobs.work_jobs()
+
+
+def cut() -> None:
+    """Remove what has grown old."""
+    retention.cut(now=timezone.now())

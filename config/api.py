@@ -10,7 +10,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.routers import SimpleRouter
 from rest_framework.views import APIView
 
-from automations.api.deliveries import DeliveryViewSet
+from automations.api.deliveries import DeliveryViewSet, ResendJobViewSet
 from automations.api.destinations import DestinationViewSet
 from automations.api.events import EVENTS
 from automations.api.rules import RuleViewSet
@@ -44,6 +44,7 @@ router.register("inbound_requests", RequestViewSet)
 router.register("destinations", DestinationViewSet)
 router.register("rules", RuleViewSet)
 router.register("deliveries", DeliveryViewSet)
+router.register("resend_jobs", ResendJobViewSet)
 
 # What we send, by event, as OpenAPI path items.
 WEBHOOKS: dict[str, dict[str, Any]] = EVENTS

@@ -11,12 +11,13 @@ from django.db.models import Max, Min
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, ProcessCollector, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from automations.models import Delivery, WorkerHeartbeat
+from config.metrics import DeliveryCollector
 from crm.api.permissions import AdminSecret
 
 # Migrations are looked up on disk, so only until they were found complete once: code and database of a running
@@ -78,9 +79,5 @@ class Metrics(APIView):
     def get(self, request: Request, *_args: Any, **_kwargs: Any) -> HttpResponse:
         registry = CollectorRegistry()
         ProcessCollector(registry=registry)
-        pending = Delivery.objects.filter(state=Delivery.State.PENDING).count()
-        figures = {"pending_deliveries": pending, **_ages(now=timezone.now())}
-        for name, figure in figures.items():
-            if figure is not None:
-                Gauge(f"stagehook_{name}", name.replace("_", " "), registry=registry).set(figure)
+        registry.register(DeliveryCollector(now=timezone.now()))
         return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

@@ -2,7 +2,7 @@
 
 from django.utils import timezone
 
-from webhooks import requests
+from webhooks import requests, retention
 
 
 def apply_due() -> None:
@@ -14,3 +14,8 @@ def apply_one(request_id: str) -> None:
     """Apply a request that was accepted without waiting."""
     if requests.claim(request_id=request_id, now=timezone.now()):
         requests.apply_request(request_id=request_id, now=timezone.now())
+
+
+def cut() -> None:
+    """Remove what has grown old."""
+    retention.cut(now=timezone.now())

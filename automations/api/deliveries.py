@@ -2,21 +2,21 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema, extend_schema_field
-from rest_framework import serializers
+from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from automations.deliveries import cancel_delivery, resend_delivery, resend_many
-from automations.filters import DeliveryFilter
-from automations.models import Attempt, Delivery
+from automations.deliveries import cancel_delivery, cancel_many, resend_delivery
+from automations.filters import DeliveryFilter, UnknownFilter, filter_deliveries
+from automations.jobs import cancel_job, start_resend
+from automations.models import Attempt, Delivery, ResendJob
 from crm.api.permissions import AdminOnly
 from crm.api.serializers import StrictModelSerializer, StrictSerializer, UtcDateTimeField
 from crm.api.viewsets import ReadOnlyResource
@@ -93,9 +93,12 @@ class DeliverySerializer(StrictModelSerializer[Delivery]):
         waits = delivery.state == Delivery.State.PENDING
         return UtcDateTimeField().to_representation(delivery.due_at) if waits else None
 
-    def get_payload(self, delivery: Delivery) -> dict[str, Any]:
-        payload: dict[str, Any] = json.loads(bytes(delivery.body))
-        return payload
+    @extend_schema_field({"description": "null where it is not kept; text where it is not JSON"})
+    def get_payload(self, delivery: Delivery) -> Any:
+        if not delivery.body:
+            return None
+        text = bytes(delivery.body).decode()
+        return json.loads(text) if delivery.content_type == "application/json" else text
 
 
 class WholeDeliverySerializer(DeliverySerializer):
@@ -108,7 +111,7 @@ class WholeDeliverySerializer(DeliverySerializer):
         read_only_fields = fields
 
 
-class BulkResendSerializer(StrictSerializer):
+class ChosenSerializer(StrictSerializer):
     """Either `ids` or `filter`, which takes what the list's filters take."""
 
     ids = serializers.ListField(child=serializers.CharField(), max_length=MOST_IDS, required=False)
@@ -121,7 +124,16 @@ class BulkResendSerializer(StrictSerializer):
 
 
 class ResentSerializer(serializers.Serializer[Any]):
+    """`total` were chosen, `resent` of them are sent again by now; `without_body` have nothing left to send."""
+
     resent = serializers.IntegerField()
+    total = serializers.IntegerField()
+    without_body = serializers.IntegerField()
+    job = serializers.IntegerField()
+
+
+class CancelledSerializer(serializers.Serializer[Any]):
+    cancelled = serializers.IntegerField()
 
 
 class DeliveryViewSet(ReadOnlyResource[Delivery]):
@@ -149,29 +161,70 @@ class DeliveryViewSet(ReadOnlyResource[Delivery]):
         cancelled = cancel_delivery(delivery_id=self.get_object().pk)
         return Response(self.get_serializer(cancelled).data)
 
-    @extend_schema(request=BulkResendSerializer, responses=ResentSerializer)
+    @extend_schema(request=ChosenSerializer, responses={200: ResentSerializer, 202: ResentSerializer})
     @action(detail=False, methods=["post"])
     def bulk_resend(self, request: Request) -> Response:
-        asked = BulkResendSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        return Response({"resent": resend_many(deliveries=chosen_by(**asked.validated_data))})
+        """Send many again. 202 where there are more than could be sent at once: the job goes on with them."""
+        job = start_resend(chosen=chosen_by(request), by=self.user)
+        is_done = job.state == ResendJob.State.DONE
+        answer = {"resent": job.resent, "total": job.total, "without_body": job.without_body, "job": job.pk}
+        return Response(answer, status=status.HTTP_200_OK if is_done else status.HTTP_202_ACCEPTED)
+
+    @extend_schema(request=ChosenSerializer, responses=CancelledSerializer)
+    @action(detail=False, methods=["post"])
+    def bulk_cancel(self, request: Request) -> Response:
+        """Call off what waits among many."""
+        chosen = chosen_by(request)
+        rows = Delivery.objects.all()
+        found = rows.filter(pk__in=chosen["ids"]) if "ids" in chosen else filtered(rows, chosen["filter"])
+        return Response({"cancelled": cancel_many(deliveries=found)})
 
 
-def chosen_by(
-    *,
-    ids: Sequence[str] = (),
-    filter: Mapping[str, Any] | None = None,  # noqa: A002  # its name in the API
-) -> QuerySet[Delivery]:
-    """The deliveries with these ids, or those that fit the list's filters. Raises ValidationError for a filter or
-    a value that does not exist.
-    """
-    if filter is None:
-        return Delivery.objects.filter(pk__in=ids)
-    unknown = filter.keys() - DeliveryFilter.base_filters.keys()
-    if unknown:
-        raise ValidationError({"filter": [_("There is no such filter: %s.") % ", ".join(sorted(unknown))]})
-    chosen = DeliveryFilter(data=filter, queryset=Delivery.objects.all())
-    if not chosen.is_valid():
-        raise ValidationError({"filter": dict(chosen.errors)})
-    deliveries: QuerySet[Delivery] = chosen.qs
-    return deliveries
+def chosen_by(request: Request) -> dict[str, Any]:
+    """What the body names, `{"ids"}` or `{"filter"}`. Raises ValidationError."""
+    asked = ChosenSerializer(data=request.data)
+    asked.is_valid(raise_exception=True)
+    chosen: dict[str, Any] = asked.validated_data
+    if "filter" in chosen:
+        filtered(Delivery.objects.none(), chosen["filter"])
+    return chosen
+
+
+def filtered(rows: QuerySet[Delivery], words: dict[str, Any]) -> QuerySet[Delivery]:
+    try:
+        return filter_deliveries(rows, words)
+    except UnknownFilter as error:
+        raise ValidationError({"filter": [str(error)]}) from error
+
+
+class ResendJobSerializer(StrictModelSerializer[ResendJob]):
+    class Meta:
+        model = ResendJob
+        fields = (
+            "id",
+            "chosen",
+            "trigger",
+            "state",
+            "total",
+            "looked_at",
+            "resent",
+            "without_body",
+            "created_by",
+            "created_at",
+            "finished_at",
+        )
+        read_only_fields = fields
+
+
+class ResendJobViewSet(ReadOnlyResource[ResendJob]):
+    queryset = ResendJob.objects.all()
+    serializer_class = ResendJobSerializer
+    permission_classes = [AdminOnly]
+    ordering = ("-id",)
+    ordering_fields = ("id", "created_at")
+
+    @extend_schema(request=None, responses=ResendJobSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        """Stop it where it is; what was sent again stays so."""
+        return Response(self.get_serializer(cancel_job(job_id=self.get_object().pk)).data)

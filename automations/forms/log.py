@@ -3,19 +3,12 @@
 from datetime import datetime, timedelta
 
 from django import forms
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from automations.filters import ANSWERS, filter_deliveries
 from automations.models import Delivery, Destination, Event, Rule
-from crm.ids import earliest_id
 
-_ANSWERS = {
-    "none": Q(status_code__isnull=True),
-    **{
-        f"{hundred}xx": Q(status_code__gte=hundred * 100, status_code__lt=hundred * 100 + 100)
-        for hundred in (2, 3, 4, 5)
-    },
-}
 _PERIODS = {
     "hour": timedelta(hours=1),
     "day": timedelta(days=1),
@@ -45,14 +38,7 @@ class LogFilter(forms.Form):
     answer = forms.ChoiceField(
         label=_("Answer"),
         required=False,
-        choices=[
-            ("", _("Any answer")),
-            ("2xx", _("2xx: taken")),
-            ("3xx", _("3xx: redirect")),
-            ("4xx", _("4xx: refused")),
-            ("5xx", _("5xx: receiver's fault")),
-            ("none", _("No answer")),
-        ],
+        choices=[("", _("Any answer")), *ANSWERS.items()],
     )
     period = forms.ChoiceField(
         label=_("Period"),
@@ -67,19 +53,17 @@ class LogFilter(forms.Form):
     )
     deal = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
-    def narrow(self, deliveries: QuerySet[Delivery], *, now: datetime) -> QuerySet[Delivery]:
+    def words(self, *, now: datetime) -> dict[str, str | int]:
+        """What is chosen, in the words of `automations.filters`."""
         self.is_valid()
         given = {name: value for name, value in self.cleaned_data.items() if value}
-        same = {
-            name: given[name] for name in ("state", "rule", "destination", "event", "deal") if name in given
-        }
-        deliveries = deliveries.filter(**same)
-        if "answer" in given:
-            deliveries = deliveries.filter(_ANSWERS[given["answer"]])
+        words = {name: getattr(value, "pk", value) for name, value in given.items() if name != "period"}
         if "period" in given:
-            since = now - _PERIODS[given["period"]]
-            deliveries = deliveries.filter(created_at__gt=since, pk__gte=earliest_id("msg", at=since))
-        return deliveries
+            words["created_after"] = (now - _PERIODS[given["period"]]).isoformat()
+        return words
+
+    def narrow(self, deliveries: QuerySet[Delivery], *, now: datetime) -> QuerySet[Delivery]:
+        return filter_deliveries(deliveries, self.words(now=now))
 
     @property
     def is_narrowing(self) -> bool:

@@ -1,9 +1,11 @@
 """The log of deliveries, one delivery with its attempts, and what can be done about them."""
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
@@ -18,18 +20,20 @@ from automations.curl import as_curl
 from automations.deliveries import (
     DeliveryError,
     cancel_delivery,
-    cancel_waiting,
+    cancel_many,
     resend_delivery,
-    resend_many,
 )
 from automations.explanations import advise, explain_attempt, explain_delivery
+from automations.filters import filter_deliveries
 from automations.forms.log import LogFilter
-from automations.models import Attempt, Delivery
+from automations.jobs import cancel_job, start_resend
+from automations.models import Attempt, Delivery, ResendJob
 from crm.views.access import PageRequest, admin_required
 
 PAGE = 50
 COUNTED = 1000  # above it a tab says "1,000+", because counting a million rows is no page's business
 NEWER = 99
+UNSENDABLE = ("payload_too_large", "payload_failed")  # these never had a body
 PHASE_HUES = (7, 5, 3, 1, 6)
 _UNREAD = ("body", "destination__headers", "destination__credentials", "destination__secret")
 
@@ -57,8 +61,9 @@ def deliveries(request: PageRequest) -> HttpResponse:
         "filter": chosen,
         "tabs": _tabs(request, chosen),
         "rows": shown,
+        "job": _shown_job(request),
         "newest": "" if before else (shown[0].pk if shown else "msg_"),
-        "query": _without(request, "before").urlencode(),
+        "query": _without(request, "before", "job").urlencode(),
         "first_url": _url(request, before=None) if before else "",
         "next_url": _url(request, before=shown[-1].pk) if more else "",
         "is_narrowed": chosen.is_narrowing or chosen.cleaned_data.get("state"),
@@ -128,19 +133,70 @@ def _version(delivery: Delivery) -> str:
 @admin_required
 @require_POST
 def act_on_many(request: PageRequest) -> HttpResponse:
-    """Send again or call off the chosen ones (`ids`), or send again all that fit the filters (`action=resend_all`)."""
-    ids, action = request.POST.getlist("ids"), request.POST.get("action")
-    chosen = Delivery.objects.filter(pk__in=ids)
-    if action == "resend_all":
-        chosen = LogFilter(request.GET).narrow(Delivery.objects.all(), now=timezone.now())
-    if action == "cancel":
-        count = cancel_waiting(chosen, reason="by_hand")
+    """Send again or call off (`action=cancel`) the chosen ones (`ids`), or with `all` whatever fits the filters.
+
+    Asks first; does it where `confirmed` is given.
+    """
+    chosen = _chosen(request)
+    if "confirmed" not in request.POST:
+        return render(request, "automations/many.html", _confirmation(request, chosen))
+    if request.POST.get("action") == "cancel":
+        count = cancel_many(deliveries=_rows_of(chosen))
         text = ngettext("%(n)d delivery is cancelled.", "%(n)d deliveries are cancelled.", count)
-    else:
-        count = resend_many(deliveries=chosen)
-        text = ngettext("%(n)d delivery is sent again.", "%(n)d deliveries are sent again.", count)
-    messages.success(request, text % {"n": count})
-    return HttpResponseRedirect(_url(request, before=None))
+        messages.success(request, text % {"n": count})
+        return HttpResponseRedirect(_url(request, before=None, job=None))
+    job = start_resend(chosen=chosen, by=request.user)
+    return HttpResponseRedirect(_url(request, before=None, job=str(job.pk)))
+
+
+def _chosen(request: HttpRequest) -> dict[str, Any]:
+    if "all" in request.POST:
+        return {"filter": LogFilter(request.GET).words(now=timezone.now())}
+    return {"ids": request.POST.getlist("ids")}
+
+
+def _rows_of(chosen: dict[str, Any]) -> QuerySet[Delivery]:
+    rows = Delivery.objects.all()
+    return rows.filter(pk__in=chosen["ids"]) if "ids" in chosen else filter_deliveries(rows, chosen["filter"])
+
+
+def _confirmation(request: HttpRequest, chosen: dict[str, Any]) -> dict[str, Any]:
+    rows = _rows_of(chosen).order_by()
+    is_cancel = request.POST.get("action") == "cancel"
+    if is_cancel:
+        rows = rows.filter(state=Delivery.State.PENDING)
+    return {
+        "count": rows.count(),
+        "delivered": 0 if is_cancel else rows.filter(state=Delivery.State.DELIVERED).count(),
+        "is_cancel": is_cancel,
+        "ids": chosen.get("ids", []),
+        "query": _without(request, "before", "job").urlencode(),
+        "back_url": _url(request, before=None),
+    }
+
+
+@admin_required
+@require_safe
+def job(request: PageRequest, job_id: int) -> HttpResponse:
+    """How far a job is, for the log to poll."""
+    return render(request, "automations/_job.html", {"job": get_object_or_404(ResendJob, pk=job_id)})
+
+
+@admin_required
+@require_POST
+def stop_job(request: PageRequest, job_id: int) -> HttpResponse:
+    get_object_or_404(ResendJob, pk=job_id)
+    with suppress(DeliveryError):  # it has just ended, as its answer shows
+        cancel_job(job_id=job_id)
+    return render(request, "automations/_job.html", {"job": ResendJob.objects.get(pk=job_id)})
+
+
+def _shown_job(request: HttpRequest) -> ResendJob | None:
+    """The job that `?job=` names, else one that is running."""
+    number = request.GET.get("job", "")
+    if number.isascii() and number.isdigit() and len(number) < 10:
+        return ResendJob.objects.filter(pk=int(number)).first()
+    return ResendJob.objects.filter(state=ResendJob.State.RUNNING).order_by("id").first()
 
 
 @admin_required
@@ -163,7 +219,9 @@ def delivery(request: PageRequest, delivery_id: str) -> HttpResponse:
         "attempts": [(attempt, explain_attempt(attempt)) for attempt in attempts],
         "explanation": explain_delivery(found, last=last, now=now),
         "advice": advise(last) if last and found.state != Delivery.State.DELIVERED else "",
-        "payload": json.dumps(json.loads(bytes(found.body)), indent=2, ensure_ascii=False),
+        "payload": _pretty(bytes(found.body).decode()),
+        "is_cut": not found.body and found.error_code not in UNSENDABLE,
+        "kept_days": settings.KEEP_BODIES_DAYS,
         **(_details(found, chosen or last) if last else {}),
     }
     return render(request, "automations/delivery.html", context)

@@ -5,7 +5,7 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from automations.models import Attempt, Delivery, Event, Rule
+from automations.models import Attempt, Delivery, Event, ResendJob, Rule
 from crm.actors import Actor
 from crm.deals import move_deal
 from crm.models import Deal, Stage, User
@@ -94,11 +94,19 @@ def test_a_waiting_delivery_is_cancelled_once(api: APIClient, delivery: Delivery
 
 def test_deliveries_are_resent_by_id_or_by_filter(api: APIClient, delivery: Delivery) -> None:
     give_up(delivery)
-    assert api.post(f"{URL}bulk_resend/", {"ids": [delivery.pk, "msg_0"]}).json() == {"resent": 1}
+    whole = {"resent": 1, "total": 1, "without_body": 0}
+    answer = api.post(f"{URL}bulk_resend/", {"ids": [delivery.pk, "msg_0"]})
+    assert (answer.status_code, answer.json()) == (200, {**whole, "job": ResendJob.objects.get().pk})
     give_up(delivery)
     asked = {"filter": {"state": "failed", "event": Event.DEAL_STAGE_CHANGED}}
-    assert api.post(f"{URL}bulk_resend/", asked).json() == {"resent": 1}
-    assert api.post(f"{URL}bulk_resend/", asked).json() == {"resent": 0}
+    assert api.post(f"{URL}bulk_resend/", asked).json()["resent"] == 1
+    assert api.post(f"{URL}bulk_resend/", asked).json()["total"] == 0
+
+
+def test_waiting_deliveries_are_called_off_by_id_or_by_filter(api: APIClient, delivery: Delivery) -> None:
+    assert api.post(f"{URL}bulk_cancel/", {"filter": {"state": "failed"}}).json() == {"cancelled": 0}
+    assert api.post(f"{URL}bulk_cancel/", {"ids": [delivery.pk]}).json() == {"cancelled": 1}
+    assert Delivery.objects.get().reason == "by_hand"
 
 
 @pytest.mark.parametrize(

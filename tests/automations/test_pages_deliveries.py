@@ -7,7 +7,7 @@ from django.utils import timezone
 from automations.curl import as_curl
 from automations.explanations import advise, explain_attempt, explain_delivery
 from automations.http import ErrorCode
-from automations.models import Attempt, Delivery, Rule, new_delivery_id
+from automations.models import Attempt, Delivery, ResendJob, Rule, new_delivery_id
 from automations.views.deliveries import PAGE, phases_of
 from crm.actors import Actor
 from crm.deals import move_deal
@@ -131,9 +131,9 @@ def test_the_log_gets_the_changed_row_back(browser: Client, delivery: Delivery) 
 def test_chosen_deliveries_are_sent_again_or_called_off(browser: Client, delivery: Delivery) -> None:
     copies(delivery, 2)
     ids = list(Delivery.objects.order_by("id").values_list("pk", flat=True))
-    browser.post(f"{URL}many/", {"ids": ids[:2], "action": "cancel"})
+    browser.post(f"{URL}many/", {"ids": ids[:2], "action": "cancel", "confirmed": "yes"})
     assert Delivery.objects.filter(state="cancelled").count() == 2
-    browser.post(f"{URL}many/", {"ids": ids[:1], "action": "resend"})
+    browser.post(f"{URL}many/", {"ids": ids[:1], "action": "resend", "confirmed": "yes"})
     assert list(Delivery.objects.order_by("id").values_list("state", flat=True)) == [
         "pending",
         "cancelled",
@@ -145,8 +145,14 @@ def test_all_that_fits_the_filters_is_sent_again(browser: Client, delivery: Deli
     copies(delivery, 2)
     Delivery.objects.filter(pk=delivery.pk).update(state="delivered")
     Delivery.objects.exclude(pk=delivery.pk).update(state="failed")
-    answer = browser.post(f"{URL}many/?state=failed", {"action": "resend_all"})
-    assert answer["Location"] == f"{URL}?state=failed"
+    asked = browser.post(f"{URL}many/?state=failed", {"action": "resend", "all": "on"})
+    assert "2 deliveries are sent again." in asked.content.decode()
+    assert Delivery.objects.filter(state="pending").count() == 0
+    answer = browser.post(f"{URL}many/?state=failed", {"action": "resend", "all": "on", "confirmed": "yes"})
+    assert answer["Location"] == f"{URL}?state=failed&job={ResendJob.objects.get().pk}"
+    shown = browser.get(answer["Location"]).content.decode()
+    assert "2 of 2 are on their way again." in shown
+    assert "every 1s" not in shown
     assert Delivery.objects.filter(state="pending", trigger="manual").count() == 2
     assert Delivery.objects.get(pk=delivery.pk).state == "delivered"
 
