@@ -7,7 +7,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from automations.destinations import CREDENTIALS, DestinationError
+from automations.destinations import CREDENTIALS, OPTIONAL_CREDENTIALS, DestinationError
 from automations.forms.fields import HeadersField, ScheduleField
 from automations.models import Destination
 from automations.requests import MASK
@@ -32,6 +32,10 @@ class DestinationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for
     bearer_token = secret_input(gettext_lazy("Token"))
     header_name = forms.CharField(label=gettext_lazy("Header"), required=False)
     header_value = secret_input(gettext_lazy("Value"))
+    oauth2_token_url = forms.CharField(label=gettext_lazy("Token URL"), required=False)
+    oauth2_client_id = forms.CharField(label=gettext_lazy("Client ID"), required=False)
+    oauth2_client_secret = secret_input(gettext_lazy("Client secret"))
+    oauth2_scope = forms.CharField(label=gettext_lazy("Scope"), required=False)
 
     class Meta:
         model = Destination
@@ -55,7 +59,7 @@ class DestinationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for
     def __init__(self, data: QueryDict | None = None, *, instance: Destination) -> None:
         initial = {"headers": instance.headers, "retry_schedule": instance.retry_schedule}
         for name in CREDENTIALS[Auth(instance.auth)]:
-            if name in ("username", "name"):
+            if name in ("username", "name", "token_url", "client_id"):
                 initial[f"{instance.auth}_{name}"] = instance.credentials[name]
         super().__init__(data, instance=instance, initial=initial)
         self.stored = {
@@ -86,7 +90,7 @@ class DestinationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for
         return values
 
     def _credentials(self, auth: str) -> dict[str, str]:
-        names = CREDENTIALS[Auth(auth)]
+        names = (*CREDENTIALS[Auth(auth)], *OPTIONAL_CREDENTIALS.get(Auth(auth), ()))
         given = {name: self.cleaned_data[f"{auth}_{name}"] for name in names}
         kept = self.stored["credentials"] if auth == self.stored["auth"] else {}
         whole = {name: value or kept.get(name) for name, value in given.items()}

@@ -4,16 +4,19 @@ import json
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 import trustme
 from django.db import connection
+from django.http import HttpResponse
 from django.test import Client
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from automations import oauth
 from automations.destinations import DestinationError, create_destination, update_destination
+from automations.http import Grant, Request
 from automations.models import Attempt, Destination, Event
 from automations.trials import send_test
 from crm.actors import Actor
@@ -100,7 +103,24 @@ def test_without_a_token_nothing_is_sent_and_the_attempt_says_why(
     attempt = try_out(with_token(receiver, timeout_seconds=1))
     assert (attempt.status_code, attempt.error_code) == (None, "token_failed")
     assert attempt.detail.startswith(detail)
-    assert {request.path for request in receiver.wait_for(1)} == {"/token"}
+    assert {request.path for request in receiver.requests} == {"/token"}
+
+
+def test_a_slow_token_server_holds_up_nobody_else(receiver: Receiver) -> None:
+    receiver.answer(hang, path="/token")
+    plain = Request(url=receiver.url, method="POST", headers=(), body=b"", timeout_seconds=1)
+    grant = Grant(receiver.at("/token"), "stagehook", "hush-client-secret")
+    with oauth.open_door(max_in_flight=8) as door:
+        for number in range(3):
+            door.start(("waits", number), replace(plain, grant=grant))
+        door.start("plain", plain)
+        first, _ready = door.step(5)
+        assert [(key, exchange.status_code) for key, exchange in first] == [("plain", 200)]
+        late, _ready = door.step(5)
+    assert [(key, exchange.error_code) for key, exchange in late] == [
+        (("waits", number), "token_failed") for number in range(3)
+    ]
+    assert sorted(request.path for request in receiver.requests) == ["/hook", "/token"]
 
 
 def test_a_token_server_at_a_private_address_is_refused(receiver: Receiver) -> None:
@@ -140,7 +160,7 @@ def test_nothing_secret_is_stored_in_the_clear_or_served(
     api = APIClient()
     api.force_authenticate(alice)
     client.force_login(alice)
-    pages = [
+    pages: list[HttpResponse] = [
         api.get(f"/api/v1/destinations/{destination.pk}/"),
         api.get(f"/api/v1/deliveries/{attempt.delivery_id}/"),
         client.get(f"/automations/destinations/{destination.pk}/"),

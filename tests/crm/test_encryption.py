@@ -20,7 +20,9 @@ def reencrypt() -> str:
 def test_after_reencrypting_the_old_key_can_be_taken_away(settings: Settings) -> None:
     old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
     settings.ENCRYPTION_KEYS = [old]
-    made = Destination.objects.create(name="ERP", url="https://example.com/", headers={"X-Key": "hush"})
+    made = Destination(name="ERP", url="https://example.com/")
+    made.headers = {"X-Key": "hush"}
+    made.save()
     InboundEndpoint.objects.create(name="ERP", secret="psst")
     settings.ENCRYPTION_KEYS = [new, old]
     assert reencrypt() == "6 values were encrypted anew.\n"

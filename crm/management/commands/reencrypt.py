@@ -67,10 +67,10 @@ def _replace(model: type[models.Model], field: EncryptedField, key: Any, token: 
             f"UPDATE {table} SET {column} = %s WHERE {pk} = %s AND {column} = %s",  # noqa: S608  # as above
             [newer, key, token],
         )
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def _names(model: type[models.Model], field: EncryptedField) -> tuple[str, ...]:
     pk = model._meta.pk
-    assert pk is not None  # noqa: S101  # for the type checker: every model has one
-    return tuple(map(connection.ops.quote_name, (pk.column, field.column, model._meta.db_table)))
+    assert pk is not None and pk.column and field.column  # noqa: S101, PT018  # for the type checker: all have
+    return tuple(connection.ops.quote_name(name) for name in (pk.column, field.column, model._meta.db_table))
