@@ -1,23 +1,29 @@
-"""The door for rules, and the answer to "would it run?"."""
+"""The door for rules: what may be saved, and a look ahead at what a rule would do."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import prefetch_related_objects
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from automations.answers import explain_rule
+from automations.conditions import positioned, problems_of
 from automations.deliveries import cancel_waiting
 from automations.models import Delivery, Destination, Event, Rule
-from automations.payloads import PREFETCHED, standard_document
-from automations.wake import drain_is_at_work
-from crm.actors import Actor, current_actor
+from automations.rendering import PayloadError, encode, value_of
+from automations.samples import SAMPLE, sample
+from automations.waiting import window_problems
+from crm import expressions
+from crm.deals.edits import PLAIN_FIELDS, RELATED_FIELDS
+from crm.expressions import ExpressionError
 from crm.models import Deal, User
 from crm.refusals import InvalidFields
 
+LONGEST_DELAY = 30 * 24 * 60 * 60
+TIMED = (Event.DEAL_STALE, Event.SUBSCRIPTION_RENEWAL_DUE)
+CHANGING = frozenset({*PLAIN_FIELDS, *RELATED_FIELDS, "tags", "custom_fields", "external_ids"})
 EDITABLE = frozenset(
     {
         "name",
@@ -27,9 +33,13 @@ EDITABLE = frozenset(
         "stage",
         "from_stage",
         "destination",
+        "fields",
+        "days",
         "conditions",
         "payload",
         "delay_seconds",
+        "if_left",
+        "sending_window",
         "position",
     }
 )
@@ -37,14 +47,6 @@ EDITABLE = frozenset(
 
 class RuleError(InvalidFields):
     """What the rule would be makes no sense."""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One question on the way from an event to a request, in words, and its answer."""
-
-    check: str
-    passed: bool
 
 
 @transaction.atomic
@@ -98,47 +100,73 @@ def _problems(rule: Rule) -> dict[str, list[str]]:
             problems[name] = [_("This stage belongs to another pipeline.")]
     if rule.from_stage_id is not None and rule.event != Event.DEAL_STAGE_CHANGED:
         problems["from_stage"] = [_("Only a change of stage leaves a stage.")]
-    if rule.conditions:
-        problems["conditions"] = [_("Conditions are not available yet.")]
-    if rule.payload not in ({}, {"mode": "standard"}):
-        problems["payload"] = [_("Only the standard payload is available yet.")]
-    if rule.delay_seconds:
-        problems["delay_seconds"] = [_("A delay is not available yet.")]
+    problems |= _time_problems(rule)
+    if found := problems_of(rule.conditions):
+        problems["conditions"] = found
+    if found := _payload_problems(rule):
+        problems["payload"] = found
     return problems
 
 
+def _time_problems(rule: Rule) -> dict[str, list[str]]:
+    problems = {}
+    if rule.fields and rule.event != Event.DEAL_UPDATED:
+        problems["fields"] = [_("Only a change of fields can be about named ones.")]
+    elif unknown := [name for name in rule.fields if name.partition(".")[0] not in CHANGING]:
+        problems["fields"] = [_("A deal has no field “%(name)s”.") % {"name": unknown[0]}]
+    if (rule.days is None) == (rule.event in TIMED):
+        needs = _("Say after or before how many days.")
+        problems["days"] = [needs if rule.days is None else _("Days are not known to this event.")]
+    if rule.delay_seconds > LONGEST_DELAY:
+        problems["delay_seconds"] = [_("A rule waits for 30 days at most.")]
+    if found := window_problems(rule.sending_window):
+        problems["sending_window"] = found
+    return problems
+
+
+def _payload_problems(rule: Rule) -> list[str]:
+    """What is wrong with the payload: as such, or with the newest deal that the rule may be about."""
+    if rule.payload in ({}, {"mode": "standard"}):
+        return []
+    payload = rule.payload if isinstance(rule.payload, dict) else {}
+    if payload.keys() != {"mode", "expression"} or payload["mode"] != "custom":
+        return [_("A payload has the mode standard, or the mode custom and an expression.")]
+    if not isinstance(payload["expression"], str):
+        return [_("An expression is text.")]
+    try:
+        expressions.compile(payload["expression"])
+        if rule.destination_id is not None:
+            _check_rendering(rule)
+    except ExpressionError as error:
+        return [positioned(error)]
+    except PayloadError as error:
+        return [str(error)]
+    return []
+
+
+def _check_rendering(rule: Rule) -> None:
+    """Raises PayloadError."""
+    places = {"pipeline": rule.pipeline_id, "stage": rule.stage_id}
+    deals = Deal.objects.filter(**{name: pk for name, pk in places.items() if pk is not None})
+    deal = deals.order_by("-pk").first() or Deal.objects.order_by("-pk").first()
+    document = sample(rule, deal) if deal else SAMPLE
+    encode(value_of(rule, document=document), form=sends_form(rule))
+
+
+def sends_form(rule: Rule) -> bool:
+    return rule.destination.body_format == Destination.BodyFormat.FORM
+
+
 def preview_rule(*, rule: Rule, deal: Deal) -> dict[str, Any]:
-    """What a rule, saved or not, would do with a deal now: {"matches", "checks": [Check], "payload"}."""
-    checks = checks_of(rule, deal)
-    return {"matches": all(check.passed for check in checks), "checks": checks, "payload": sample(rule, deal)}
+    """What a rule, saved or not, would do with a deal now: {"matches", "checks": [Check], "payload"}.
 
-
-def checks_of(rule: Rule, deal: Deal) -> list[Check]:
-    """Every question in order, for an event of this rule's kind happening to the deal as it is."""
-    destination = rule.destination
-    return [
-        Check(_("The rule is switched on"), rule.enabled),
-        Check(_("The deal is in the rule's pipeline"), rule.pipeline_id in (None, deal.pipeline_id)),
-        Check(_("The deal is in the rule's stage"), rule.stage_id in (None, deal.stage_id)),
-        Check(
-            _("The destination “%(name)s” is active") % {"name": destination.name},
-            destination.status == Destination.Status.ACTIVE,
-        ),
-        Check(_("The worker is running"), drain_is_at_work()),
-    ]
-
-
-def sample(rule: Rule, deal: Deal, *, actor: Actor | None = None, test: bool = False) -> dict[str, Any]:
-    """The document that an event of the rule's kind would send for the deal as it is."""
-    prefetch_related_objects([deal], *PREFETCHED)
-    former = rule.from_stage
-    return standard_document(
-        event=rule.event,
-        deal=deal,
-        before={"stage": {"id": former.pk, "name": former.name}} if former else {},
-        actor=actor or current_actor(),
-        sequence=deal.last_sequence,
-        rule=rule if rule.pk else None,
-        at=timezone.now(),
-        test=test,
-    )
+    The payload is a JSON value also where it is sent as a form; null where it cannot be made, which a check says.
+    """
+    document = sample(rule, deal)
+    try:
+        payload = value_of(rule, document=document)
+        encode(payload, form=sends_form(rule))
+    except PayloadError:
+        payload = None
+    found = explain_rule(rule=rule, deal=deal, document=document)
+    return {"matches": found.matches, "checks": found.checks, "payload": payload}

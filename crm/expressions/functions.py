@@ -5,6 +5,7 @@ leaves out. What is there and cannot be understood is an error: passing over it 
 """
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
@@ -21,23 +22,24 @@ from crm.expressions.bounds import Budget
 from crm.expressions.errors import ExpressionError
 from crm.phones import to_e164
 
-_TEXT = {"types": ["string", "number", "null"]}
-_ANY: dict[str, list[str]] = {"types": []}
+_TEXT: Any = {"types": ["string", "number", "null"]}
+_ANY: Any = {"types": []}
+_LONGEST_CURRENCY = 4
 _MILLISECONDS = 10**11  # such a number of seconds would be in the year 5138
 _LOCAL_FORMATS = ("%d/%m/%Y", "%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%d-%m-%Y", "%d.%m.%Y")
 
 
-class NativeFunctions(Functions):  # type: ignore[misc]  # its stubs say Any
+class NativeFunctions(Functions):
     """JMESPath's functions and ours, with the work that they may make."""
 
     def __init__(self, budget: Budget) -> None:
         super().__init__()
         self._budget = budget
 
-    def call_function(self, function_name: str, resolved_args: list[Any]) -> Any:
-        values = [value for value in resolved_args if isinstance(value, str | list | dict)]
-        self._budget.weigh(values)
-        result = super().call_function(function_name, resolved_args)
+    def call_function(self, function_name: str, resolved_args: Iterable[Any]) -> Any:
+        values = list(resolved_args)
+        self._budget.weigh([value for value in values if isinstance(value, str | list | dict)])
+        result = super().call_function(function_name, values)
         self._budget.weigh(result)
         return result
 
@@ -193,7 +195,8 @@ def _without_grouping(text: str) -> str:
     before exactly three digits: nobody writes three decimals of money.
     """
     bare = "".join(letter for letter in text if letter in "0123456789.,-")
-    if not bare:
+    currency = [letter for letter in text if letter not in bare and not letter.isspace()]
+    if len(currency) > _LONGEST_CURRENCY or not any(letter.isdecimal() for letter in bare):
         return text
     last = max(bare.rfind("."), bare.rfind(","))
     if last < 0:

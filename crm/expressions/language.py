@@ -34,7 +34,7 @@ class Expression:
     """An expression that can be evaluated; made by `compile`."""
 
     text: str
-    tree: dict[str, Any] = field(repr=False, compare=False)
+    tree: Any = field(repr=False, compare=False)
 
 
 def compile(text: str) -> Expression:  # noqa: A001  # as re.compile
@@ -51,7 +51,7 @@ def _compile(text: str) -> Expression:
     if not is_storable(text):
         raise ExpressionError(_("The expression holds characters that cannot be kept."))
     try:
-        tree = Parser().parse(text).parsed
+        tree: Any = Parser().parse(text).parsed
         _check_depth(tree)
         _check_calls(text, tree)
     except JMESPathError as error:
@@ -87,7 +87,7 @@ def is_true(value: Any) -> bool:
     return value is not None and value is not False and value not in ("", [], {})
 
 
-class _Interpreter(TreeInterpreter):  # type: ignore[misc]  # its stubs say Any
+class _Interpreter(TreeInterpreter):
     """Pays for each step and for all that is made on the way."""
 
     _MAKING = frozenset(
@@ -106,24 +106,24 @@ class _Interpreter(TreeInterpreter):  # type: ignore[misc]  # its stubs say Any
         super().__init__(Options(custom_functions=NativeFunctions(budget)))
         self._budget = budget
 
-    def visit(self, node: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+    def visit(self, node: Any, *args: Any, **kwargs: Any) -> Any:
         self._budget.visit()
         value = super().visit(node, *args, **kwargs)
         if node["type"] in self._MAKING:
             self._budget.weigh(value)
         return value
 
-    def visit_comparator(self, node: dict[str, Any], value: Any) -> Any:
+    def visit_comparator(self, node: Any, value: Any) -> Any:
         left, right = (self.visit(child, value) for child in node["children"])
         self._budget.weigh([left, right])
-        if node["value"] not in self._EQUALITY_OPS and isinstance(left, str) != isinstance(right, str):
+        if node["value"] not in ("eq", "ne") and isinstance(left, str) != isinstance(right, str):
             return None  # a text is neither more nor less than a number
-        literal = {"type": "literal", "children": []}
-        sides = [{**literal, "value": left}, {**literal, "value": right}]
-        return super().visit_comparator({**node, "children": sides}, value)
+        sides: Any = [{"type": "literal", "value": side, "children": []} for side in (left, right)]
+        compared: Any = {**node, "children": sides}
+        return super().visit_comparator(compared, value)
 
 
-def _check_depth(tree: dict[str, Any]) -> None:
+def _check_depth(tree: Any) -> None:
     level = [tree]
     for _depth in range(DEEPEST):
         level = [child for node in level for child in _children(node)]
@@ -132,7 +132,7 @@ def _check_depth(tree: dict[str, Any]) -> None:
     raise _too_deep()
 
 
-def _children(node: dict[str, Any]) -> list[dict[str, Any]]:
+def _children(node: Any) -> list[dict[str, Any]]:
     """In the order in which they are written."""
     children = [child for child in node["children"] if isinstance(child, dict)]
     if node["type"] == "filter_projection":
@@ -141,7 +141,7 @@ def _children(node: dict[str, Any]) -> list[dict[str, Any]]:
     return children
 
 
-def _check_calls(text: str, tree: dict[str, Any]) -> None:
+def _check_calls(text: str, tree: Any) -> None:
     """Refuse unknown functions and wrong numbers of values where they are written, not where they are met."""
     tokens = list(Lexer().tokenize(text))
     starts = [
@@ -165,7 +165,7 @@ def _check_calls(text: str, tree: dict[str, Any]) -> None:
             raise ExpressionError(message % {"name": name, "n": wanted}, position)
 
 
-def _calls(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _calls(node: Any) -> Iterator[dict[str, Any]]:
     if node["type"] == "function_expression":
         yield node
     for child in _children(node):
