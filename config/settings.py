@@ -31,6 +31,9 @@ SILENT_MODE = env.flag("SILENT_MODE")
 KEEP_BODIES_DAYS = env.integer("KEEP_BODIES_DAYS", default=30)
 KEEP_DELIVERIES_DAYS = env.integer("KEEP_DELIVERIES_DAYS", default=180)
 ALLOWED_PRIVATE_NETWORKS = env.networks("ALLOWED_PRIVATE_NETWORKS")
+_https = urlsplit(PUBLIC_URL).scheme == "https"
+ALLOW_HTTP = env.flag("ALLOW_HTTP", default=not _https)  # destinations without encryption
+OUTGOING_PROXY = env.proxy("OUTGOING_PROXY")
 METRICS_ALLOWED_NETWORKS = env.networks("METRICS_ALLOWED_NETWORKS", default="127.0.0.0/8,::1/128")
 
 # ---- Secrets: fixed ones will do for DEBUG, production brings its own ----
@@ -63,7 +66,6 @@ elif not all(map(is_fernet_key, ENCRYPTION_KEYS)):
 
 # ---- What is served over HTTPS stays there ----
 
-_https = urlsplit(PUBLIC_URL).scheme == "https"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = _https
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
