@@ -1,4 +1,9 @@
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
 import pytest
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from automations.models import Attempt, Delivery, Destination
@@ -148,3 +153,23 @@ def test_only_administrators_reach_destinations(
     assert api.post(f"{URL}{destination.pk}/pause/").status_code == 403
     destination.refresh_from_db()
     assert destination.status == "active"
+
+
+def test_what_failed_is_recovered_in_the_background(
+    api: APIClient, destination: Destination, deal: Deal
+) -> None:
+    now = timezone.now()
+    given_up: dict[str, Any] = {
+        "event": "deal.won",
+        "destination": destination,
+        "deal": deal,
+        "sequence": 1,
+        "body": b"{}",
+        "chain": uuid4(),
+    }
+    Delivery.objects.create(**given_up, state="failed", due_at=now, created_at=now)
+    url = f"{URL}{destination.pk}/recover/"
+    answer = api.post(url, {"since": (now - timedelta(hours=1)).isoformat()})
+    assert (answer.status_code, answer.json()) == (202, {"recovered": 1})
+    assert api.post(url, {"since": (now - timedelta(days=15)).isoformat()}).status_code == 400
+    assert api.post(f"{URL}{destination.pk}/probe/").json() == {"probed": False}

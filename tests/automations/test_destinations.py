@@ -5,11 +5,11 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import trustme
 from django.db import connection
-from django.http import HttpResponse
 from django.test import Client
 from pytest_django import Settings
 from rest_framework.test import APIClient
@@ -21,7 +21,7 @@ from automations.models import Attempt, Destination, Event
 from automations.trials import send_test
 from crm.actors import Actor
 from crm.models import Deal, User
-from tests.receivers import Receiver, hang, status
+from tests.receivers import Authority, Receiver, hang, status
 from webhooks.addresses import AddressRefused, check_destination
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -160,19 +160,19 @@ def test_nothing_secret_is_stored_in_the_clear_or_served(
     api = APIClient()
     api.force_authenticate(alice)
     client.force_login(alice)
-    pages: list[HttpResponse] = [
-        api.get(f"/api/v1/destinations/{destination.pk}/"),
-        api.get(f"/api/v1/deliveries/{attempt.delivery_id}/"),
-        client.get(f"/automations/destinations/{destination.pk}/"),
-        client.get(f"/automations/deliveries/{attempt.delivery_id}/"),
+    served = [
+        api.get(f"/api/v1/destinations/{destination.pk}/").content,
+        api.get(f"/api/v1/deliveries/{attempt.delivery_id}/").content,
+        client.get(f"/automations/destinations/{destination.pk}/").content,
+        client.get(f"/automations/deliveries/{attempt.delivery_id}/").content,
     ]
-    assert [page.status_code for page in pages] == [200] * 4
+    assert all(b"key" in page or b"token_url" in page for page in served)
     with connection.cursor() as cursor:
         cursor.execute("SELECT string_agg(a::text, '') FROM automations_attempt a")
         stored = cursor.fetchone()[0]
         cursor.execute("SELECT string_agg(d::text, '') FROM automations_destination d")
         stored += cursor.fetchone()[0]
-    for text in [stored, *(page.content.decode() for page in pages)]:
+    for text in [stored, *(page.decode() for page in served)]:
         assert "hush" not in text
 
 
@@ -234,6 +234,32 @@ def test_certificates_are_judged_when_they_are_saved(ca: trustme.CA, destination
         with pytest.raises(DestinationError) as refusal:
             update_destination(destination_id=destination.pk, fields={name: pem.decode()})
         assert refusal.value.errors.keys() == {name}
+
+
+@pytest.mark.parametrize("kind", ["expired", "unknown", "wrong_host"])
+def test_an_own_authority_does_not_excuse_a_bad_certificate(
+    authority: Authority, tls_receiver: Callable[[str], Receiver], try_out: Try, kind: str
+) -> None:
+    receiver = tls_receiver(kind)
+    bundle = Path(authority.bundle).read_text()
+    attempt = try_out(create_destination(fields={"name": "ERP", "url": receiver.url, "ca_bundle": bundle}))
+    assert (attempt.status_code, attempt.error_code) == (None, "tls_failed")
+    assert receiver.requests == []
+
+
+def test_one_door_never_lends_a_connection_to_another_identity(ca: trustme.CA) -> None:
+    with closing(guarded(ca)) as receiver, oauth.open_door(max_in_flight=1) as door:
+        bundle = ca.cert_pem.bytes().decode()
+        plain = Request(
+            url=receiver.url, method="POST", headers=(), body=b"", timeout_seconds=5, ca_bundle=bundle
+        )
+        certificate = identity(ca.issue_cert("stagehook@example.com"))
+        statuses = []
+        for request in (replace(plain, client_certificate=certificate), plain, replace(plain, ca_bundle="")):
+            door.start(None, request)
+            ((_key, exchange),), _ready = door.step(5)
+            statuses.append(exchange.status_code)
+        assert statuses == [200, None, None]
 
 
 # ---- HTTP and the proxy ----

@@ -72,5 +72,6 @@ def _replace(model: type[models.Model], field: EncryptedField, key: Any, token: 
 
 def _names(model: type[models.Model], field: EncryptedField) -> tuple[str, ...]:
     pk = model._meta.pk
-    assert pk is not None and pk.column and field.column  # noqa: S101, PT018  # for the type checker: all have
-    return tuple(connection.ops.quote_name(name) for name in (pk.column, field.column, model._meta.db_table))
+    assert pk is not None  # noqa: S101  # for the type checker: every model has one
+    names = (pk.column, field.column, model._meta.db_table)
+    return tuple(connection.ops.quote_name(str(name)) for name in names)
