@@ -24,7 +24,7 @@ from crm.phones import to_e164
 
 _TEXT: Any = {"types": ["string", "number", "null"]}
 _ANY: Any = {"types": []}
-_LONGEST_CURRENCY = 4
+_LONGEST_CURRENCY = 3
 _MILLISECONDS = 10**11  # such a number of seconds would be in the year 5138
 _LOCAL_FORMATS = ("%d/%m/%Y", "%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%d-%m-%Y", "%d.%m.%Y")
 

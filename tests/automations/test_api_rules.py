@@ -130,7 +130,7 @@ def test_an_explanation_names_what_holds_a_request_up(
     api: APIClient, rule: Rule, deal: Deal, settings: Settings
 ) -> None:
     settings.SILENT_MODE = True
-    Rule.objects.update(stage=deal.stage_id, payload={"mode": "custom", "expression": "to_money(data.type)"})
+    Rule.objects.update(stage=deal.stage_id, payload={"mode": "custom", "expression": "to_money(type)"})
     Destination.objects.update(status="paused")
     answer = api.get(f"{URL}{rule.pk}/explain/?deal={deal.pk}").json()
     failed = [check["check"] for check in answer["checks"] if not check["passed"]]

@@ -88,7 +88,8 @@ def test_what_cannot_be_read_is_refused_where_it_is_wrong(text: str, position: i
 
 @pytest.mark.parametrize(
     "text",
-    ["to_phone('x', 'BR')", "to_money('abc')", "to_money('deal.won')", "to_money('room 12')", "to_money('1.23456')", "cpf('1')", "to_date('soon')", "to_json('{')",
+    ["to_phone('x', 'BR')", "to_money('abc')", "to_money('deal.won')", "to_money('room 12')",
+     "to_money('1.23456')", "cpf('1')", "to_date('soon')", "to_json('{')",
      "from_minor(`1`, 'ZZZ')", "from_minor('1.5', 'BRL')", "trim(`{}`)", "split('a', '')", "replace('a', '', 'b')",
      "&a", "sum(`[\"a\"]`)", "n[::`0`]"],
 )  # fmt: skip
