@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from automations.models import Attempt, Delivery, Destination
+from automations.models import Attempt, Delivery, Destination, Rule
 from automations.requests import MASK
 from crm.models import Deal, User
 from tests.receivers import Receiver, status
@@ -156,11 +156,12 @@ def test_only_administrators_reach_destinations(
 
 
 def test_what_failed_is_recovered_in_the_background(
-    api: APIClient, destination: Destination, deal: Deal
+    api: APIClient, destination: Destination, rule: Rule, deal: Deal
 ) -> None:
     now = timezone.now()
     given_up: dict[str, Any] = {
         "event": "deal.won",
+        "rule": rule,
         "destination": destination,
         "deal": deal,
         "sequence": 1,
