@@ -123,6 +123,9 @@ def test_production_refuses_to_start_naming_all_that_is_missing() -> None:
         ("DATABASE_URL", "sqlite:///db"),
         ("TIME_ZONE", "Mars/Olympus"),
         ("ALLOWED_PRIVATE_NETWORKS", "10.0.0.0/33"),
+        ("OUTGOING_PROXY", "proxy.example"),
+        ("OUTGOING_PROXY", "socks5://proxy.example:1080"),
+        ("ALLOW_HTTP", "perhaps"),
     ],
 )
 def test_production_refuses_an_unsafe_value(name: str, value: str) -> None:

@@ -6,6 +6,8 @@ from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from automations.models import Destination
+from crm.encryption import EncryptedField, rotate
+from crm.management.commands import reencrypt as reencryption
 from webhooks.models import InboundEndpoint
 
 pytestmark = pytest.mark.django_db
@@ -42,3 +44,17 @@ def test_what_no_key_opens_is_told_and_left_as_it_is(settings: Settings) -> None
     settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
     with pytest.raises(CommandError, match="5 values cannot be read"):
         reencrypt()
+
+
+def test_what_was_written_meanwhile_stays(settings: Settings) -> None:
+    old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    settings.ENCRYPTION_KEYS = [old]
+    endpoint = InboundEndpoint.objects.create(name="ERP", secret="former")
+    settings.ENCRYPTION_KEYS = [new, old]
+    field = InboundEndpoint._meta.get_field("secret")
+    assert isinstance(field, EncryptedField)
+    ((pk, token),) = list(reencryption.tokens(InboundEndpoint, field))
+    InboundEndpoint.objects.update(secret="newer")
+    assert reencryption.replace(InboundEndpoint, field, pk, token, str(rotate(token))) == 0
+    endpoint.refresh_from_db()
+    assert endpoint.secret == "newer"

@@ -21,14 +21,14 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **_options: Any) -> None:
         written = unreadable = 0
         for model, field in encrypted_fields():
-            for pk, token in _tokens(model, field):
+            for pk, token in tokens(model, field):
                 try:
                     newer = rotate(token)
                 except InvalidToken:
                     unreadable += 1
                     continue
                 if newer:
-                    written += _replace(model, field, pk, token, newer)
+                    written += replace(model, field, pk, token, newer)
         self.stdout.write(f"{written} values were encrypted anew.")
         if unreadable:
             raise CommandError(f"{unreadable} values cannot be read with any of ENCRYPTION_KEYS.")
@@ -41,7 +41,7 @@ def encrypted_fields() -> Iterator[tuple[type[models.Model], EncryptedField]]:
                 yield model, field
 
 
-def _tokens(model: type[models.Model], field: EncryptedField) -> Iterator[tuple[Any, str]]:
+def tokens(model: type[models.Model], field: EncryptedField) -> Iterator[tuple[Any, str]]:
     """Each row's key and token, read in batches."""
     pk, column, table = _names(model, field)
     last = None
@@ -59,7 +59,7 @@ def _tokens(model: type[models.Model], field: EncryptedField) -> Iterator[tuple[
         last = rows[-1][0]
 
 
-def _replace(model: type[models.Model], field: EncryptedField, key: Any, token: str, newer: str) -> int:
+def replace(model: type[models.Model], field: EncryptedField, key: Any, token: str, newer: str) -> int:
     """Put `newer` where `token` still stands; 0 where somebody has written another value meanwhile."""
     pk, column, table = _names(model, field)
     with connection.cursor() as cursor:
