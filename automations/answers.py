@@ -21,7 +21,7 @@ from automations.wake import drain_is_at_work
 from crm.actors import ActorKind, current_actor
 from crm.models import Change, Deal, Subscription
 
-_STATUSES = {
+_STATUSES: dict[str, Deal.Status] = {
     Event.DEAL_WON: Deal.Status.WON,
     Event.DEAL_LOST: Deal.Status.LOST,
     Event.DEAL_REOPENED: Deal.Status.OPEN,
@@ -69,7 +69,7 @@ def _place_checks(rule: Rule, deal: Deal, document: Mapping[str, Any]) -> Iterat
 
 
 def _event_checks(rule: Rule, deal: Deal, document: Mapping[str, Any]) -> Iterator[Check]:
-    event = Event(rule.event)
+    event = rule.event
     if event in _STATUSES:
         status = _STATUSES[event]
         yield Check(_("The deal's status is “%(name)s”") % {"name": status.label}, deal.status == status)

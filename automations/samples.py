@@ -12,7 +12,7 @@ from crm.actors import Actor, current_actor
 from crm.calls import call_document
 from crm.models import Call, Change, Deal, Subscription
 
-_CHANGED = {
+_CHANGED: dict[str, tuple[str, ...]] = {
     Event.DEAL_STAGE_CHANGED: ("stage",),
     Event.DEAL_WON: ("status", "lost_reason"),
     Event.DEAL_LOST: ("status", "lost_reason"),
@@ -38,7 +38,7 @@ def sample(rule: Rule, deal: Deal, *, actor: Actor | None = None, test: bool = F
 
 def last_before(rule: Rule, deal: Deal) -> dict[str, Any]:
     """What the deal's last change of the rule's kind replaced, by field; empty where there was none."""
-    event = Event(rule.event)
+    event = rule.event
     if event not in {*_CHANGED, Event.DEAL_UPDATED}:
         return {}
     changes = Change.objects.filter(
