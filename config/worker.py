@@ -16,14 +16,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import datetime
 from typing import TypeVar
 
 import psutil
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
-from django.utils import timezone
 from django_q.brokers import get_broker
 from django_q.tasks import async_task
 
@@ -35,12 +34,33 @@ logger = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0  # seconds
 SWEEP_EVERY = 5.0
-SILENT_AFTER = timedelta(seconds=15)  # a drain beats every 2 s
+SILENT_AFTER = 15.0  # seconds; a drain beats every 2 s
 LET_IT_FINISH = 35.0  # seconds that what is in flight may take after SIGTERM; a destination's limit is 30
 _ENOUGH_QUEUED = 10  # sweeps that wait mean that the cluster is behind; more would only add to that
 
 
 Answer = TypeVar("Answer")
+
+
+class Pulse:
+    """How long a heartbeat has stood still, by a clock that nobody sets.
+
+    The beat itself is the time of day, which may step; we only ask whether it changed since we looked.
+    """
+
+    def __init__(self, *, now: float) -> None:
+        self._beat: datetime | None = None
+        self._changed_at = now
+
+    def feel(self, beat: datetime | None, *, now: float) -> float:
+        """The seconds since the beat changed, where `beat` is the newest and `now` is `time.monotonic()`."""
+        if beat != self._beat:
+            self._beat, self._changed_at = beat, now
+        return now - self._changed_at
+
+    def forgive(self, *, now: float) -> None:
+        """Count anew: nobody could have known of a beat until now."""
+        self._changed_at = now
 
 
 class Watch:
@@ -74,7 +94,7 @@ class Watch:
             env={**os.environ, "WORKER_NAME": self._name},
             preexec_fn=die_with_parent(signal.SIGKILL),  # noqa: PLW1509  # no threads here
         )
-        self._started_at = timezone.now()
+        self._pulse = Pulse(now=time.monotonic())
         self._members: set[psutil.Process] = set()
 
     def _trouble(self) -> str:
@@ -99,9 +119,10 @@ class Watch:
             lambda: list(WorkerHeartbeat.objects.filter(name=self._name).values_list("beat_at", flat=True))
         )
         if beats is None:
+            self._pulse.forgive(now=time.monotonic())
             return ""
-        quiet_for = timezone.now() - max([self._started_at, *beats])
-        return f"it was silent for {quiet_for.seconds} s" if quiet_for > SILENT_AFTER else ""
+        quiet_for = self._pulse.feel(max(beats, default=None), now=time.monotonic())
+        return f"it was silent for {quiet_for:.0f} s" if quiet_for > SILENT_AFTER else ""
 
     def _feed(self) -> None:
         """Queue a drain where none is at work, and now and then the sweeps."""

@@ -1,3 +1,3 @@
 """What every test may ask for."""
 
-pytest_plugins = ["tests.receivers", "tests.mailbox"]
+pytest_plugins = ["tests.receivers", "tests.mailbox", "tests.workers"]

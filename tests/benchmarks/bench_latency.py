@@ -18,10 +18,10 @@ from crm import deals
 from crm.actors import Actor
 from crm.models import Stage
 from tests.automations.conftest import actor, alice, destination, pipeline, rule, stages
-from tests.config.test_worker import Worker, start_worker
 from tests.receivers import Receiver
+from tests.workers import Worker
 
-__all__ = ["actor", "alice", "destination", "pipeline", "rule", "stages", "start_worker"]
+__all__ = ["actor", "alice", "destination", "pipeline", "rule", "stages"]
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 
 MOVES = 300

@@ -1,88 +1,27 @@
 """The worker as real processes: whatever is killed, deliveries go on within 30 seconds and none is lost."""
 
-import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import quote
 
 import psutil
 import pytest
-from django.db import connection
-from django.utils import timezone
 
 from automations.models import Attempt, Delivery, Destination, Rule, WorkerHeartbeat
+from config.worker import Pulse
 from crm import deals
 from crm.actors import Actor
 from crm.models import Deal, Stage
 from tests.automations.conftest import actor, alice, deal, destination, pipeline, rule, stages
 from tests.processes import PROJECT, eventually
 from tests.receivers import Receiver, hang, slow
+from tests.workers import RECOVERY, Worker, drain_beats, environment
 
 __all__ = ["actor", "alice", "deal", "destination", "pipeline", "rule", "stages"]
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(180)]
-
-RECOVERY = 30.0  # seconds
-
-
-class Worker:
-    """`python manage.py worker` on the test database, and the processes that belong to it."""
-
-    def __init__(self, environment: dict[str, str]) -> None:
-        command = [sys.executable, "manage.py", "worker"]
-        self.process = subprocess.Popen(command, cwd=PROJECT, env=environment, start_new_session=True)
-
-    def wait_until_ready(self) -> None:
-        eventually(lambda: len(self.members()) >= 7 and drain_beats(), seconds=RECOVERY)
-
-    def members(self) -> list[psutil.Process]:
-        """The cluster's main process, its sentinel, then workers, monitor and pusher."""
-        return psutil.Process(self.process.pid).children(recursive=True)
-
-    def kill_group(self) -> None:
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
-
-def drain_beats() -> bool:
-    fresh = timezone.now() - timedelta(seconds=3)
-    return WorkerHeartbeat.objects.filter(beat_at__gt=fresh).exists()
-
-
-def url_of_test_database() -> str:
-    settings = connection.settings_dict
-    host, port = quote(str(settings["HOST"]), safe=""), settings["PORT"] or ""
-    return (
-        f"postgresql://{settings['USER']}:{settings['PASSWORD']}@/{settings['NAME']}?host={host}&port={port}"
-    )
-
-
-def environment() -> dict[str, str]:
-    """That of a real process on the test database."""
-    return {
-        **os.environ,
-        "DJANGO_SETTINGS_MODULE": "config.settings",
-        "DATABASE_URL": url_of_test_database(),
-        "LOG_LEVEL": "ERROR",
-    }
-
-
-@pytest.fixture
-def start_worker(transactional_db: None) -> Iterator[Callable[[], Worker]]:
-    started: list[Worker] = []
-
-    def start() -> Worker:
-        started.append(Worker(environment()))
-        started[-1].wait_until_ready()
-        return started[-1]
-
-    yield start
-    for worker in started:
-        if worker.process.poll() is None:
-            worker.kill_group()
 
 
 @pytest.fixture
@@ -186,3 +125,14 @@ def test_a_worker_told_to_end_finishes_what_is_in_flight_and_leaves_nobody_behin
     assert alive == []
     assert list(Delivery.objects.values_list("state", "attempts_made")) == [("delivered", 1)]
     assert not WorkerHeartbeat.objects.exists()
+
+
+def test_a_heartbeat_is_judged_by_whether_it_changes_and_not_by_what_the_clock_shows() -> None:
+    beat = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    pulse = Pulse(now=100)
+    assert pulse.feel(None, now=103) == 3
+    assert pulse.feel(beat, now=104) == 0
+    assert pulse.feel(beat - timedelta(hours=1), now=106) == 0
+    assert pulse.feel(beat - timedelta(hours=1), now=130) == 24
+    pulse.forgive(now=131)
+    assert pulse.feel(beat - timedelta(hours=1), now=133) == 2

@@ -14,11 +14,10 @@ from standardwebhooks import Webhook
 
 from crm.models import ApiToken, User
 from crm.tokens import create_token
-from tests.config.test_worker import Worker, start_worker
 from tests.processes import eventually
 from tests.receivers import Received, Receiver
+from tests.workers import Worker
 
-__all__ = ["start_worker"]
 pytestmark = pytest.mark.timeout(180)
 
 
