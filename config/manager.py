@@ -50,8 +50,11 @@ class _Manager(Supervisor):  # type: ignore[misc]  # supervisor has no types
     def _print_behind_name(self, event: events.ProcessLogEvent) -> None:
         name = event.process.config.name
         *lines, self._unfinished[name] = (self._unfinished[name] + event.data).split(b"\n")
-        for line in lines:
-            print(f"{name:>8} | {line.decode(errors='replace')}", flush=True)  # noqa: T201  # it is for the terminal
+        # A full disk or a closed terminal costs lines. Raised here, it would end the reading, and a process whose
+        # output nobody reads stands still.
+        with contextlib.suppress(OSError):
+            for line in lines:
+                print(f"{name:>8} | {line.decode(errors='replace')}", flush=True)  # noqa: T201  # it is for the terminal
 
 
 def supervise(commands: Mapping[str, str], *, directory: Path) -> None:
