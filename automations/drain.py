@@ -15,7 +15,7 @@ import psycopg
 from django.db import connection
 from django.utils import timezone
 
-from automations.claims import Claimed, claim
+from automations.claims import Claimed, claim, next_place
 from automations.http import HttpDoor, Request
 from automations.leases import HOLDER_LOCKS, free_dead_leases, new_holder
 from automations.models import Delivery, Destination, WorkerHeartbeat
@@ -87,12 +87,16 @@ class Drain:
         now = timezone.now()
         if self._look_at_waiting or self._is_due():
             self._look_at_waiting = release_due(now=now) == AT_A_TIME
-        claimed = claim(places=places, holder=self._holder, now=now)
+        claimed = claim(places=places, sick_places=self._sick_places(), holder=self._holder, now=now)
         self._look = self._look_at_waiting
-        self._next_due_at = next_due(after=now)
+        self._next_due_at = min(filter(None, (next_due(after=now), next_place(now=now))), default=None)
         destinations = Destination.objects.in_bulk({row.destination_id for row in claimed})
         for row in claimed:
             self._start(row, destinations[row.destination_id])
+
+    def _sick_places(self) -> int:
+        """Destinations that fail, and may hang, never hold more than half of the places."""
+        return max(0, MAX_IN_FLIGHT // 2 - sum(claimed.sick for claimed, *_rest in self._in_hand.values()))
 
     def _start(self, claimed: Claimed, destination: Destination) -> None:
         request = build_request(
