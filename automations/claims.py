@@ -2,8 +2,8 @@
 
 One transaction chooses, leases, counts and writes the attempts. Each destination gives its oldest due rows, never more
 than it has free places; a delivery of an ordered destination waits for that deal's earlier ones. A destination whose
-row another drain has locked is passed over: that drain is claiming for it at this moment. So the destinations are locked
-by a statement of their own: what the next one sees then includes all that others had claimed for them before.
+row another drain has locked is passed over: that drain is claiming for it at this moment. Destinations are locked by a
+statement of their own, so that what the next one sees includes all that others had claimed for them before.
 
 A limit per second is kept in steps of a tenth of it: each step puts the moment of the next one off by what it took.
 """

@@ -27,10 +27,10 @@ from automations.waiting import AT_A_TIME, release_due
 from automations.wake import DELIVERIES_CHANNEL, SLOT_LOCKS
 
 MAX_IN_FLIGHT = 256
-HAND_OVER = timedelta(seconds=1)  # before the end of a shift the next drain is sent for
+HAND_OVER = 1.0  # seconds before the end of a shift the next drain is sent for
 SHIFT = timedelta(seconds=50)  # with an exchange of 30 s on top still below the task's time limit
 ROUND = 2.0  # seconds between looks at dead leases, and between heartbeats
-RECORD_WITHIN = 0.02  # seconds that outcomes wait for company before they are written in one transaction
+RECORD_WITHIN = 0.005  # seconds that outcomes wait for company before they are written in one transaction
 RECORD_AT_MOST = 100
 
 
@@ -53,9 +53,9 @@ class Drain:
         self._look_at_waiting = True
         self._stop = stop
 
-    def work(self, *, until: datetime) -> None:
-        """Send until `until` or told to stop; returns with what was in flight still there."""
-        while not self._stop.is_set() and timezone.now() < until:
+    def work(self, *, until: float) -> None:
+        """Send until `until` (monotonic) or told to stop; returns with what was in flight still there."""
+        while not self._stop.is_set() and time.monotonic() < until:
             self._go_round()
             if self._look or self._is_due():
                 self._claim()
@@ -148,12 +148,12 @@ class Drain:
     def _notified(self) -> bool:
         return any(True for _notification in self._listener.notifies(timeout=0))
 
-    def _patience(self, until: datetime) -> float:
+    def _patience(self, until: float) -> float:
         """How long nothing needs doing unless something happens."""
-        now = timezone.now()
-        waits = [(until - now).total_seconds(), self._next_round_at - time.monotonic()]
+        now, moment = timezone.now(), time.monotonic()
+        waits = [until - moment, self._next_round_at - moment]
         if self._ended:
-            waits.append(self._first_ended_at + RECORD_WITHIN - time.monotonic())
+            waits.append(self._first_ended_at + RECORD_WITHIN - moment)
         if self._look and len(self._in_hand) < MAX_IN_FLIGHT:
             waits.append(0)
         if self._next_due_at is not None:
@@ -187,7 +187,7 @@ def run_shift(
         _take(listener, HOLDER_LOCKS, holder)
         with open_door(max_in_flight=MAX_IN_FLIGHT) as door:
             drain = Drain(worker=worker, listener=listener, door=door, holder=holder, stop=stop)
-            end = timezone.now() + shift
+            end = time.monotonic() + shift.total_seconds()
             drain.work(until=end - HAND_OVER)
             if not stop.is_set():
                 hand_over()

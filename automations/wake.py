@@ -17,7 +17,8 @@ def wake() -> None:
     """Inside a transaction: notify the drains, and queue a drain once it is committed."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_notify(%s, '')", [DELIVERIES_CHANNEL])
-    transaction.on_commit(queue_drain)
+    # What is committed is kept: where queueing fails, the worker's watch finds the work.
+    transaction.on_commit(queue_drain, robust=True)
 
 
 def queue_drain() -> None:
