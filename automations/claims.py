@@ -150,5 +150,5 @@ def next_place(*, now: datetime) -> datetime | None:
     """When a destination with a limit per second, for which something is due, may be sent to again."""
     with connection.cursor() as cursor:
         cursor.execute(_NEXT_PLACE, {"now": now})
-        (moment,) = cursor.fetchone()
+        moment: datetime | None = cursor.fetchone()[0]
     return moment

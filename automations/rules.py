@@ -87,12 +87,13 @@ def take(rule: Rule, fields: Mapping[str, Any]) -> None:
         rule.full_clean()
     except ValidationError as error:
         errors.update(error.message_dict)
-    errors.update(_problems(rule))
+    errors.update(problems_with(rule))
     if errors:
         raise RuleError(errors)
 
 
-def _problems(rule: Rule) -> dict[str, list[str]]:
+def problems_with(rule: Rule) -> dict[str, list[str]]:
+    """What makes no sense about a rule as a whole, by field; its single values are looked at by `full_clean`."""
     problems = {}
     for name in ("stage", "from_stage"):
         stage = getattr(rule, name)

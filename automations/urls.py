@@ -8,6 +8,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("automations/", rules.rules, name="rules"),
     path("automations/rules/new/", rules.new_rule, name="new-rule"),
     path("automations/rules/preview/", rules.preview, name="preview-rule"),
+    path("automations/rules/condition/", rules.condition, name="rule-condition"),
     path("automations/rules/<int:rule_id>/", rules.rule, name="rule"),
     path("automations/rules/<int:rule_id>/toggle/", rules.toggle_rule, name="toggle-rule"),
     path("automations/rules/<int:rule_id>/delete/", rules.remove_rule, name="delete-rule"),

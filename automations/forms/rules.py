@@ -1,17 +1,43 @@
-"""The form of a rule: when, and where to. A new destination can be made along with it."""
+"""The form of a rule: when, under which conditions, what, and where to. A new destination can be made along with it."""
 
 from typing import Any
 
 from django import forms
 from django.db import transaction
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy
 
 from automations.destinations import DestinationError, create_destination
 from automations.explanations import describe_rule
+from automations.forms.conditions import Row, rows_from, rows_of
+from automations.forms.fields import UNITS
 from automations.models import Destination, Event, Rule
 from automations.rules import RuleError, create_rule, update_rule
 from crm.models import Pipeline, Stage, User
 from crm.views.fields import StageField
+
+WITH_DAYS = (Event.DEAL_STALE, Event.SUBSCRIPTION_RENEWAL_DUE)
+_MONO = {"class": "mono", "spellcheck": "false", "autocomplete": "off"}
+_UNITS = [
+    ("min", gettext_lazy("minutes")),
+    ("h", gettext_lazy("hours")),
+    ("d", gettext_lazy("days")),
+]
+_WEEKDAYS = [
+    (1, gettext_lazy("Mon")),
+    (2, gettext_lazy("Tue")),
+    (3, gettext_lazy("Wed")),
+    (4, gettext_lazy("Thu")),
+    (5, gettext_lazy("Fri")),
+    (6, gettext_lazy("Sat")),
+    (7, gettext_lazy("Sun")),
+]
+_PLACES = {
+    "conditions": "condition_expression",
+    "payload": "expression",
+    "delay_seconds": "delay",
+    "sending_window": "opens",
+}
 
 
 class DestinationField(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic for the type checker only
@@ -32,6 +58,56 @@ class RuleForm(forms.Form):
     )
     stage = StageField(label=gettext_lazy("Stage"), empty=gettext_lazy("Any stage"))
     from_stage = StageField(label=gettext_lazy("Coming from"), empty=gettext_lazy("Any stage"))
+    days = forms.IntegerField(label=gettext_lazy("Days"), required=False, min_value=0, max_value=3650)
+    fields_changed = forms.CharField(
+        label=gettext_lazy("Fields"), required=False, widget=forms.TextInput(attrs=_MONO)
+    )
+    match = forms.ChoiceField(
+        label=gettext_lazy("Send when"),
+        required=False,
+        choices=[("all", gettext_lazy("all of these hold")), ("any", gettext_lazy("any of these holds"))],
+    )
+    condition_expression = forms.CharField(
+        label=gettext_lazy("JMESPath condition"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2, **_MONO}),
+    )
+    delay = forms.IntegerField(label=gettext_lazy("Wait"), required=False, min_value=0)
+    delay_unit = forms.ChoiceField(label=gettext_lazy("Unit"), required=False, choices=_UNITS)
+    if_left = forms.ChoiceField(
+        label=gettext_lazy("If the deal has left the stage by then"),
+        required=False,
+        choices=Rule.IfLeft.choices,
+    )
+    has_window = forms.BooleanField(
+        label=gettext_lazy("Only on certain days and hours"),
+        required=False,
+        widget=forms.CheckboxInput(attrs={"class": "toggle"}),
+    )
+    weekdays = forms.TypedMultipleChoiceField(
+        label=gettext_lazy("Days"),
+        required=False,
+        coerce=int,
+        choices=_WEEKDAYS,
+        widget=forms.CheckboxSelectMultiple,
+    )
+    opens = forms.CharField(
+        label=gettext_lazy("From"), required=False, widget=forms.TimeInput(attrs={"type": "time"})
+    )
+    closes = forms.CharField(
+        label=gettext_lazy("To"), required=False, widget=forms.TimeInput(attrs={"type": "time"})
+    )
+    payload_mode = forms.ChoiceField(
+        label=gettext_lazy("Body"),
+        required=False,
+        choices=[("standard", gettext_lazy("Standard")), ("custom", gettext_lazy("Custom (JMESPath)"))],
+    )
+    expression = forms.CharField(
+        label=gettext_lazy("Expression"),
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 6, **_MONO}),
+    )
     destination = DestinationField(
         Destination.objects.present(),
         label=gettext_lazy("Destination"),
@@ -43,11 +119,21 @@ class RuleForm(forms.Form):
         max_length=2000,
         widget=forms.URLInput(attrs={"placeholder": "https://", "autocomplete": "off"}),
     )
+    position = forms.IntegerField(
+        label=gettext_lazy("Order"), required=False, min_value=0, max_value=2_147_483_647
+    )
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         if self.data.get("destination"):
             self.fields["new_name"].required = self.fields["new_url"].required = False
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """The conditions as they stand on the page."""
+        if self.is_bound:
+            return rows_from(self.data)  # type: ignore[arg-type]  # forms are given a QueryDict
+        return rows_of(self.initial.get("conditions", {}))
 
     def clean(self) -> dict[str, Any]:
         values = self.cleaned_data
@@ -64,22 +150,58 @@ class RuleForm(forms.Form):
                     return create_rule(fields=fields, by=by)
                 return update_rule(rule_id=rule.pk, fields=fields)
         except DestinationError as refusal:
-            self._take_errors(refusal.errors, {"name": "new_name", "url": "new_url"})
+            self.take_errors(refusal.errors, {"name": "new_name", "url": "new_url"})
         except RuleError as refusal:
-            self._take_errors(refusal.errors, {})
+            self.take_errors(refusal.errors, _PLACES)
         return None
 
     def _fields(self) -> dict[str, Any]:
-        values = {
-            name: self.cleaned_data[name] for name in ("name", "event", "pipeline", "stage", "from_stage")
-        }
         destination = self.cleaned_data["destination"]
         if destination is None:
             new = {"name": self.cleaned_data["new_name"], "url": self.cleaned_data["new_url"]}
             destination = create_destination(fields=new)
-        return {**values, "destination": destination}
+        return {**self.values(), "name": self.cleaned_data["name"], "destination": destination}
 
-    def _take_errors(self, errors: dict[str, list[str]], places: dict[str, str]) -> None:
+    def values(self) -> dict[str, Any]:
+        """What the rule is to be, as far as it is filled in, but for its name and destination."""
+        given = self.cleaned_data
+        event = given.get("event", Event.DEAL_STAGE_CHANGED)
+        values = {name: given.get(name) for name in ("pipeline", "stage", "from_stage")}
+        values |= {
+            "event": event,
+            "days": given.get("days") if event in WITH_DAYS else None,
+            "fields": _listed(given.get("fields_changed", "")) if event == Event.DEAL_UPDATED else [],
+            "conditions": self._conditions(),
+            "payload": self._payload(),
+            "delay_seconds": (given.get("delay") or 0) * UNITS[given.get("delay_unit") or "min"],
+            "if_left": given.get("if_left") or Rule.IfLeft.CANCEL,
+            "sending_window": self._window(),
+        }
+        if given.get("position") is not None:
+            values["position"] = given["position"]
+        return values
+
+    def _conditions(self) -> dict[str, Any]:
+        conditions: dict[str, Any] = {}
+        if self.rows:
+            match = self.cleaned_data.get("match") or "all"
+            conditions = {"match": match, "rows": [row.as_json() for row in self.rows]}
+        if expression := self.cleaned_data.get("condition_expression"):
+            conditions["expression"] = expression
+        return conditions
+
+    def _payload(self) -> dict[str, Any]:
+        if self.cleaned_data.get("payload_mode") != "custom":
+            return {"mode": "standard"}
+        return {"mode": "custom", "expression": self.cleaned_data.get("expression", "")}
+
+    def _window(self) -> dict[str, Any]:
+        given = self.cleaned_data
+        if not given.get("has_window"):
+            return {}
+        return {"weekdays": given.get("weekdays", []), "from": given.get("opens"), "to": given.get("closes")}
+
+    def take_errors(self, errors: dict[str, list[str]], places: dict[str, str]) -> None:
         for name, problems in errors.items():
             place = places.get(name, name)
             self.add_error(place if place in self.fields else None, problems)
@@ -90,32 +212,56 @@ class RuleForm(forms.Form):
         destination = given.get("destination") or Destination(
             name=given.get("new_name", ""), url=given.get("new_url", "")
         )
-        return Rule(
-            name=given.get("name", ""),
-            event=given.get("event", Event.DEAL_STAGE_CHANGED),
-            pipeline=given.get("pipeline"),
-            stage=given.get("stage"),
-            from_stage=given.get("from_stage"),
-            destination=destination,
-        )
+        return Rule(name=given.get("name", ""), destination=destination, **self.values())
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def initial_of(rule: Rule) -> dict[str, Any]:
     """What the form of a rule shows at first."""
-    names = ("name", "event", "pipeline", "stage", "from_stage", "destination")
-    return {name: getattr(rule, name) for name in names}
+    names = (
+        "name",
+        "event",
+        "pipeline",
+        "stage",
+        "from_stage",
+        "destination",
+        "days",
+        "if_left",
+        "position",
+        "conditions",
+    )
+    unit = next((name for name in ("d", "h") if rule.delay_seconds % UNITS[name] == 0), "min")
+    window = rule.sending_window
+    return {name: getattr(rule, name) for name in names} | {
+        "fields_changed": ", ".join(rule.fields),
+        "match": rule.conditions.get("match", "all"),
+        "condition_expression": rule.conditions.get("expression", ""),
+        "delay": rule.delay_seconds // UNITS[unit] or None,
+        "delay_unit": unit if rule.delay_seconds else "min",
+        "has_window": bool(window),
+        "weekdays": window.get("weekdays", [1, 2, 3, 4, 5]),
+        "opens": window.get("from", "09:00"),
+        "closes": window.get("to", "18:00"),
+        "payload_mode": rule.payload.get("mode", "standard"),
+        "expression": rule.payload.get("expression", ""),
+    }
 
 
 def initial_from_link(given: Any) -> dict[str, Any]:
     """What a link from the board sets: `?pipeline=&stage=&event=`. Nonsense is left out."""
-    initial: dict[str, Any] = {"event": given.get("event", "")}
-    if initial["event"] not in Event:
-        initial["event"] = Event.DEAL_STAGE_CHANGED
+    event = given.get("event", "")
     stage = _by_id(Stage, given.get("stage", ""))
-    pipeline = stage.pipeline if stage else _by_id(Pipeline, given.get("pipeline", ""))
-    initial |= {"stage": stage, "pipeline": pipeline, "destination": Destination.objects.present().first()}
-    initial["name"] = describe_rule(Rule(event=initial["event"], stage=stage, pipeline=pipeline))
-    return initial
+    begun = Rule(
+        event=event if event in Event else Event.DEAL_STAGE_CHANGED,
+        stage=stage,
+        pipeline=stage.pipeline if stage else _by_id(Pipeline, given.get("pipeline", "")),
+    )
+    initial = {"weekdays": [1, 2, 3, 4, 5], "opens": "09:00", "closes": "18:00", "delay_unit": "min"}
+    initial |= {name: getattr(begun, name) for name in ("event", "stage", "pipeline")}
+    return initial | {"destination": Destination.objects.present().first(), "name": describe_rule(begun)}
 
 
 def _by_id(model: Any, text: str) -> Any:

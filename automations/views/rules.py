@@ -14,9 +14,10 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from automations.explanations import advise, describe_rule, explain_attempt
+from automations.forms.conditions import make_row, offered_fields, rows_from
 from automations.forms.rules import RuleForm, initial_from_link, initial_of
 from automations.models import Delivery, Destination, Event, Rule
-from automations.rules import delete_rule, preview_rule, update_rule
+from automations.rules import delete_rule, preview_rule, problems_with, update_rule
 from automations.trials import send_test
 from crm.actors import Actor
 from crm.models import Deal, Pipeline, Stage
@@ -140,6 +141,14 @@ def remove_rule(request: PageRequest, rule_id: int) -> HttpResponse:
     return redirect("rules")
 
 
+@admin_required
+@require_POST
+def condition(request: PageRequest) -> HttpResponse:
+    """A row of the conditions: a new one, or the one that is given with what its field allows."""
+    rows = rows_from(request.POST) or [make_row(offered_fields())]
+    return render(request, "automations/_condition.html", {"row": rows[0]})
+
+
 class TrialForm(forms.Form):
     """With which deal to try a rule or a destination."""
 
@@ -156,9 +165,16 @@ def preview(request: PageRequest) -> HttpResponse:
     deal = Deal.objects.filter(pk=int(chosen)).first() if chosen.isdecimal() else None
     form.is_valid()
     draft = form.draft()
-    found = preview_rule(rule=draft, deal=deal) if deal else None
+    problems = [problem for several in problems_with(draft).values() for problem in several]
+    found = preview_rule(rule=draft, deal=deal) if deal and not problems else None
     payload = json.dumps(found["payload"], indent=2, ensure_ascii=False) if found else ""
-    context = {"draft": draft, "sentence": describe_rule(draft), "preview": found, "payload": payload}
+    context = {
+        "draft": draft,
+        "sentence": describe_rule(draft),
+        "preview": found,
+        "payload": payload,
+        "problems": problems,
+    }
     return render(request, "automations/_preview.html", context)
 
 

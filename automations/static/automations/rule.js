@@ -21,3 +21,16 @@ document.getElementById("preview")?.addEventListener("htmx:afterSettle", (event)
   if (name.value === sentence && location.pathname.endsWith("/new/")) name.value = said;
   sentence = said;
 });
+
+// A condition goes, and the focus with it to what comes next.
+form.addEventListener("click", (event) => {
+  const condition = event.target.closest("[data-remove-condition]")?.closest(".condition");
+  if (!condition) return;
+  const next = condition.nextElementSibling ?? condition.previousElementSibling;
+  condition.remove();
+  (next?.querySelector("select") ?? form.elements.match).focus();
+  form.dispatchEvent(new Event("change"));
+});
+
+// The form came to know a new condition: the preview, too.
+document.getElementById("conditions").addEventListener("htmx:load", () => form.dispatchEvent(new Event("change")));
