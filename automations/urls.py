@@ -26,6 +26,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="resume-destination",
     ),
     path(
+        "automations/destinations/<int:destination_id>/probe/", destinations.probe, name="probe-destination"
+    ),
+    path(
+        "automations/destinations/<int:destination_id>/recover/",
+        destinations.recover_since,
+        name="recover-destination",
+    ),
+    path(
         "automations/destinations/<int:destination_id>/secret/",
         destinations.reveal_secret,
         name="destination-secret",

@@ -26,6 +26,15 @@ class DestinationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for
         label=gettext_lazy("Method"), choices=[(method, method) for method in Destination.Method.values]
     )
     headers = HeadersField(label=gettext_lazy("Headers"), required=False)
+    variables = HeadersField(label=gettext_lazy("Variables in the URL"), required=False)
+    client_certificate = forms.CharField(
+        label=gettext_lazy("Client certificate and key (PEM)"),
+        required=False,
+        strip=False,
+        widget=forms.Textarea(
+            attrs={"rows": 3, "class": "mono", "spellcheck": "false", "autocomplete": "off"}
+        ),
+    )
     retry_schedule = ScheduleField(label=gettext_lazy("Attempts, each after"))
     basic_username = forms.CharField(label=gettext_lazy("User name"), required=False)
     basic_password = secret_input(gettext_lazy("Password"))
@@ -44,26 +53,32 @@ class DestinationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for
             "url",
             "method",
             "auth",
+            "body_format",
+            "ca_bundle",
             "timeout_seconds",
             "max_in_flight",
+            "rate_limit_per_second",
             "ordered",
             "stop_on_4xx",
             "paired_endpoint",
         ]
         widgets: ClassVar = {
             "url": forms.URLInput(attrs={"placeholder": "https://", "autocomplete": "off"}),
+            "ca_bundle": forms.Textarea(attrs={"rows": 3, "class": "mono", "spellcheck": "false"}),
             "ordered": forms.CheckboxInput(attrs={"class": "toggle"}),
             "stop_on_4xx": forms.CheckboxInput(attrs={"class": "toggle"}),
         }
 
     def __init__(self, data: QueryDict | None = None, *, instance: Destination) -> None:
-        initial = {"headers": instance.headers, "retry_schedule": instance.retry_schedule}
+        initial = {name: getattr(instance, name) for name in ("headers", "variables", "retry_schedule")}
         for name in CREDENTIALS[Auth(instance.auth)]:
             if name in ("username", "name", "token_url", "client_id"):
                 initial[f"{instance.auth}_{name}"] = instance.credentials[name]
         super().__init__(data, instance=instance, initial=initial)
         self.stored = {
             "headers": instance.headers,
+            "variables": instance.variables,
+            "client_certificate": instance.client_certificate,
             "auth": instance.auth,
             "credentials": instance.credentials,
         }
@@ -72,10 +87,18 @@ class DestinationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for
             paired.queryset = paired.queryset.filter(deleted_at__isnull=True)  # type: ignore[union-attr]  # always set
         for name in CREDENTIALS[Auth(instance.auth)]:
             self.fields[f"{instance.auth}_{name}"].widget.attrs["placeholder"] = MASK
+        if instance.client_certificate:
+            self.fields["client_certificate"].widget.attrs["placeholder"] = MASK
 
     def clean_headers(self) -> dict[str, str]:
-        given: dict[str, str] = self.cleaned_data["headers"]
-        kept = self.stored["headers"]
+        return self._unmasked("headers")
+
+    def clean_variables(self) -> dict[str, str]:
+        return self._unmasked("variables")
+
+    def _unmasked(self, field: str) -> dict[str, str]:
+        given: dict[str, str] = self.cleaned_data[field]
+        kept = self.stored[field]
         unknown = [name for name, value in given.items() if value == MASK and name not in kept]
         if unknown:
             raise forms.ValidationError(_("Write the value of “%(name)s” anew.") % {"name": unknown[0]})
@@ -84,10 +107,16 @@ class DestinationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for
     def values(self) -> dict[str, Any]:
         """What the door takes."""
         values = {name: self.cleaned_data[name] for name in self.Meta.fields}
-        values["headers"] = self.cleaned_data["headers"]
-        values["retry_schedule"] = self.cleaned_data["retry_schedule"]
+        values |= {name: self.cleaned_data[name] for name in ("headers", "variables", "retry_schedule")}
+        values["client_certificate"] = self._client_certificate()
         values["credentials"] = self._credentials(values["auth"])
         return values
+
+    def _client_certificate(self) -> str:
+        """The one that is there stays until another is given; a dash takes it away."""
+        given = str(self.cleaned_data["client_certificate"]).strip()
+        kept = str(self.stored["client_certificate"])
+        return {"": kept, "-": ""}.get(given, given)
 
     def _credentials(self, auth: str) -> dict[str, str]:
         names = (*CREDENTIALS[Auth(auth)], *OPTIONAL_CREDENTIALS.get(Auth(auth), ()))
@@ -117,4 +146,11 @@ class RotationForm(forms.Form):
             (3600, gettext_lazy("1 hour")),
             (0, gettext_lazy("no time: the former secret is known to others")),
         ],
+    )
+
+
+class RecoveryForm(forms.Form):
+    since = forms.DateTimeField(
+        label=gettext_lazy("Send again what was given up since"),
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
     )

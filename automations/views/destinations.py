@@ -6,12 +6,15 @@ from django.contrib import messages
 from django.db.models import Count, Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from automations.deliveries import DeliveryError
 from automations.destinations import (
     DestinationError,
     create_destination,
@@ -21,12 +24,15 @@ from automations.destinations import (
     rotate_secret,
     update_destination,
 )
-from automations.forms.destinations import DestinationForm, RotationForm
+from automations.explanations import explain_destination
+from automations.forms.destinations import DestinationForm, RecoveryForm, RotationForm
+from automations.health import probe_now
+from automations.jobs import recover
 from automations.models import Delivery, Destination, Event
 from automations.views.rules import offered_deals
 from crm.views.access import PageRequest, admin_required
 
-_SECRETS = ("headers", "credentials", "secret", "previous_secret")
+_SECRETS = ("headers", "variables", "credentials", "client_certificate", "secret", "previous_secret")
 
 
 @admin_required
@@ -86,6 +92,8 @@ def _surroundings(found: Destination) -> dict[str, object]:
     return {
         "rules": rules,
         "waiting": waiting,
+        "state": explain_destination(found, waiting=waiting, now=timezone.now()),
+        "recovery": RecoveryForm(),
         "old_secret_until": found.previous_secret_until
         if len(found.secrets_at(timezone.now())) > 1
         else None,
@@ -123,6 +131,31 @@ def resume(request: PageRequest, destination_id: int) -> HttpResponse:
     return _switch(
         request, destination_id, resume_destination, _("Switched on: what has waited is sent now.")
     )
+
+
+@admin_required
+@require_POST
+def probe(request: PageRequest, destination_id: int) -> HttpResponse:
+    if probe_now(destination_id=_found(destination_id).pk, now=timezone.now()):
+        messages.success(request, _("One delivery is sent now to see whether it is well again."))
+    else:
+        messages.error(request, _("This destination is not in a pause that could be ended."))
+    return redirect("destination", destination_id)
+
+
+@admin_required
+@require_POST
+def recover_since(request: PageRequest, destination_id: int) -> HttpResponse:
+    found, form = _found(destination_id), RecoveryForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, _("Say since when to send again what was given up."))
+        return redirect("destination", destination_id)
+    try:
+        job = recover(destination_id=found.pk, since=form.cleaned_data["since"], by=request.user)
+    except DeliveryError as refusal:
+        messages.error(request, str(refusal))
+        return redirect("destination", destination_id)
+    return redirect(f"{reverse('deliveries')}?{urlencode({'destination': found.pk, 'job': job.pk})}")
 
 
 def _switch(

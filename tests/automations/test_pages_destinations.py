@@ -1,8 +1,11 @@
+from datetime import timedelta
+
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from automations.forms.fields import ScheduleField, wait_text
-from automations.models import Delivery, Destination, Rule
+from automations.models import Delivery, Destination, ResendJob, Rule
 from automations.requests import MASK
 from crm.actors import Actor
 from crm.deals import move_deal
@@ -24,6 +27,7 @@ def form(destination: Destination, **changes: object) -> dict[str, object]:
         "url": destination.url,
         "method": "POST",
         "auth": destination.auth,
+        "body_format": "json",
         "timeout_seconds": 10,
         "max_in_flight": 4,
         "ordered": "on",
@@ -141,3 +145,39 @@ def test_only_administrators_change_destinations(client: Client, destination: De
             client.post(f"{URL}{destination.pk}/{path}", form(destination, name="Bob's")).status_code == 403
         )
     assert Destination.objects.values().get() == before
+
+
+def test_hidden_parts_and_limits_are_set_on_the_page(browser: Client, destination: Destination) -> None:
+    url = f"{URL}{destination.pk}/"
+    changes = {"url": destination.url + "/{key}", "variables": "key: hush-hush", "rate_limit_per_second": 5}
+    assert browser.post(url, form(destination, **changes))["Location"] == url
+    destination.refresh_from_db()
+    assert (destination.variables, destination.rate_limit_per_second) == ({"key": "hush-hush"}, 5)
+    shown = browser.get(url).content.decode()
+    assert "hush-hush" not in shown
+    kept = form(destination, url=destination.url, variables=f"key: {MASK}", body_format="form")
+    assert browser.post(url, kept)["Location"] == url
+    destination.refresh_from_db()
+    assert (destination.variables, destination.body_format) == ({"key": "hush-hush"}, "form")
+
+
+def test_the_page_says_in_words_how_a_destination_is(browser: Client, destination: Destination) -> None:
+    Destination.objects.filter(pk=destination.pk).update(
+        status="failing", failures_in_row=4, probe_at=timezone.now() + timedelta(minutes=1)
+    )
+    url = f"{URL}{destination.pk}/"
+    assert "after 4 failures in a row" in browser.get(url).content.decode()
+    browser.post(f"{url}probe/")
+    destination.refresh_from_db()
+    assert destination.probe_at is not None
+    assert destination.probe_at <= timezone.now()
+
+
+def test_what_was_given_up_is_recovered_from_the_page(browser: Client, destination: Destination) -> None:
+    url = f"{URL}{destination.pk}/"
+    since = timezone.now() - timedelta(hours=1)
+    answer = browser.post(f"{url}recover/", {"since": since.strftime("%Y-%m-%dT%H:%M")})
+    job = ResendJob.objects.get()
+    assert answer["Location"] == f"/automations/deliveries/?destination={destination.pk}&job={job.pk}"
+    assert browser.post(f"{url}recover/", {"since": ""})["Location"] == url
+    assert ResendJob.objects.count() == 1
