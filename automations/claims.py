@@ -5,7 +5,8 @@ than it has free places; a delivery of an ordered destination waits for that dea
 row another drain has locked is passed over: that drain is claiming for it at this moment. Destinations are locked by a
 statement of their own, so that what the next one sees includes all that others had claimed for them before.
 
-A limit per second is kept in steps of a tenth of it: each step puts the moment of the next one off by what it took.
+A limit per second is kept in steps of a tenth of it: each step puts the moment of the next one off by what it took, and
+a little more, so that no second holds more than the limit wherever it begins.
 """
 
 from dataclasses import dataclass
@@ -79,7 +80,9 @@ WITH open_destination AS MATERIALIZED (
     SELECT id, number, trigger, url, %(now)s, '{}', '', '', '', '[]', '[]', '', false FROM claimed
 ), paced AS (
     UPDATE automations_destination
-    SET rate_free_at = %(now)s + make_interval(secs => taken.number / rate_limit_per_second::float)
+    SET rate_free_at = %(now)s + make_interval(
+        secs => taken.number / (rate_limit_per_second - greatest(rate_limit_per_second / 10, 1) + 1)::float
+    )
     FROM (SELECT destination_id, count(*) AS number FROM claimed GROUP BY destination_id) AS taken
     WHERE automations_destination.id = taken.destination_id AND rate_limit_per_second IS NOT NULL
 )

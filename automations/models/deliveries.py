@@ -41,11 +41,17 @@ class Delivery(models.Model):
 
     id = models.CharField(primary_key=True, max_length=40, default=new_delivery_id, editable=False)
     event = models.CharField(_("event"), max_length=40, choices=Event)
-    rule = models.ForeignKey(Rule, models.PROTECT, null=True, related_name="deliveries")
-    destination = models.ForeignKey(Destination, models.PROTECT, related_name="deliveries")
+    # The foreign keys have no index of their own: those below begin with the same column.
+    rule = models.ForeignKey(Rule, models.PROTECT, null=True, related_name="deliveries", db_index=False)
+    destination = models.ForeignKey(Destination, models.PROTECT, related_name="deliveries", db_index=False)
     # Without a constraint: what a deleted deal had to tell still goes out, and the log keeps its number.
     deal = models.ForeignKey(
-        "crm.Deal", models.DO_NOTHING, null=True, db_constraint=False, related_name="deliveries"
+        "crm.Deal",
+        models.DO_NOTHING,
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="deliveries",
     )
     deal_title = models.CharField(max_length=200, blank=True)
     sequence = models.PositiveIntegerField(default=0)
@@ -149,7 +155,8 @@ class Delivery(models.Model):
 class Attempt(models.Model):
     """One try of a delivery: written before the call is made, completed after it."""
 
-    delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="attempts")
+    # Its index is that of the numbers below.
+    delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="attempts", db_index=False)
     number = models.PositiveIntegerField()
     trigger = models.CharField(max_length=8, choices=Delivery.Trigger)
     url = models.CharField(max_length=2000)

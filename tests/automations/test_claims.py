@@ -71,16 +71,16 @@ def test_a_limit_per_second_spaces_the_claims() -> None:
     assert len(claim(places=10, holder=HOLDER, now=now + timedelta(milliseconds=500))) == 1
 
 
-@pytest.mark.parametrize("limit", [1, 7, 50, 100])
+@pytest.mark.parametrize("limit", [1, 7, 25, 50, 59])
 def test_no_more_than_the_limit_leave_within_a_second(limit: int) -> None:
     now = timezone.now()
-    waiting(destination(rate_limit_per_second=limit, max_in_flight=64), now=now, count=60)
+    waiting(destination(rate_limit_per_second=limit, max_in_flight=64), now=now, count=80)
     taken = 0
-    for step in range(100):
-        rows = claim(places=64, holder=HOLDER, now=now + timedelta(milliseconds=10 * step))
+    for step in range(200):
+        rows = claim(places=64, holder=HOLDER, now=now + timedelta(milliseconds=5 * step))
         Delivery.objects.filter(pk__in=ids(rows)).update(state="delivered", leased_until=None, leased_by=None)
         taken += len(rows)
-    assert min(limit, 60) * 0.9 - 1 <= taken <= min(limit, 60)
+    assert limit * 0.85 - 1 <= taken <= limit
 
 
 def test_sick_destinations_get_no_more_than_their_share() -> None:

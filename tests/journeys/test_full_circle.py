@@ -170,7 +170,7 @@ def test_the_full_circle_in_the_browser(
 
     page.get_by_role("link", name="New automation for Proposal").click()
     expect(page.get_by_label("Event")).to_have_value("deal.stage_changed")
-    expect(page.get_by_label("Stage")).to_have_value(str(stages[1]["id"]))
+    expect(page.locator("[name=stage]")).to_have_value(str(stages[1]["id"]))
     page.get_by_label("Its name").fill("ERP")
     page.get_by_label("URL").fill(erp.receiver.url)
     page.get_by_role("button", name="Save").click()
