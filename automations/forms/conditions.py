@@ -111,6 +111,12 @@ class Row:
         names = {value for value, _label in known}
         return known + [(value, value) for value in self.values if value and value not in names]
 
+    def forget_strangers(self) -> None:
+        """Drop values that are none of the field's options: they were chosen for another field."""
+        if self.field.options:
+            names = {str(value) for value, _label in self.field.options}
+            self.values = [value for value in self.values if value in names]
+
     @property
     def input_type(self) -> str:
         return self.field.kind if self.field.kind in ("date", "number") else "text"

@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy
 
+from automations.conditions import problems_of
 from automations.destinations import DestinationError, create_destination
 from automations.explanations import describe_rule
 from automations.forms.conditions import Row, rows_from, rows_of
@@ -33,7 +34,8 @@ _WEEKDAYS = [
     (7, gettext_lazy("Sun")),
 ]
 _PLACES = {
-    "conditions": "condition_expression",
+    "conditions": "match",
+    "fields": "fields_changed",
     "payload": "expression",
     "delay_seconds": "delay",
     "sending_window": "opens",
@@ -152,7 +154,7 @@ class RuleForm(forms.Form):
         except DestinationError as refusal:
             self.take_errors(refusal.errors, {"name": "new_name", "url": "new_url"})
         except RuleError as refusal:
-            self.take_errors(refusal.errors, _PLACES)
+            self.take_errors(self._apart(refusal.errors), _PLACES)
         return None
 
     def _fields(self) -> dict[str, Any]:
@@ -200,6 +202,15 @@ class RuleForm(forms.Form):
         if not given.get("has_window"):
             return {}
         return {"weekdays": given.get("weekdays", []), "from": given.get("opens"), "to": given.get("closes")}
+
+    def _apart(self, errors: dict[str, list[str]]) -> dict[str, list[str]]:
+        """What is wrong with the expression of the conditions apart from what is wrong with their rows."""
+        expression = {"expression": self.cleaned_data.get("condition_expression", "")}
+        of_expression = problems_of(expression)
+        of_rows = [problem for problem in errors.get("conditions", []) if problem not in of_expression]
+        parts = {"conditions": of_rows, "condition_expression": of_expression}
+        others = {name: problems for name, problems in errors.items() if name != "conditions"}
+        return others | {name: problems for name, problems in parts.items() if problems}
 
     def take_errors(self, errors: dict[str, list[str]], places: dict[str, str]) -> None:
         for name, problems in errors.items():

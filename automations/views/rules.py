@@ -145,8 +145,9 @@ def remove_rule(request: PageRequest, rule_id: int) -> HttpResponse:
 @require_POST
 def condition(request: PageRequest) -> HttpResponse:
     """A row of the conditions: a new one, or the one that is given with what its field allows."""
-    rows = rows_from(request.POST) or [make_row(offered_fields())]
-    return render(request, "automations/_condition.html", {"row": rows[0]})
+    row = next(iter(rows_from(request.POST)), None) or make_row(offered_fields())
+    row.forget_strangers()
+    return render(request, "automations/_condition.html", {"row": row})
 
 
 class TrialForm(forms.Form):

@@ -76,6 +76,7 @@ class StageField(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic f
 
     def _grouped(self) -> list[Any]:
         groups: dict[str, list[tuple[int, str]]] = {}
-        for stage in self.queryset or ():
+        # `all()`, because a queryset that was asked once keeps its answer for as long as the process lives.
+        for stage in self.queryset.all():  # type: ignore[union-attr]  # always set
             groups.setdefault(stage.pipeline.name, []).append((stage.pk, stage.name))
         return [("", self.empty), *groups.items()]

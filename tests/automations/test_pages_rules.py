@@ -184,3 +184,78 @@ def test_only_administrators_change_rules(client: Client, rule: Rule) -> None:
         )
     rule.refresh_from_db()
     assert (rule.enabled, rule.name, rule.deleted_at) == (True, "To the ERP", None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"delay": "31", "delay_unit": "d"}, "delay"),
+        ({"has_window": "on", "opens": "09:00", "closes": "18:00"}, "opens"),
+        ({"condition": "a", "condition-a-field": "deal.value", "condition-a-op": "gte"}, "match"),
+        ({"condition_expression": "["}, "condition_expression"),
+        ({"payload_mode": "custom", "expression": "{a: "}, "expression"),
+        ({"event": "deal.stale"}, "days"),
+        ({"event": "deal.updated", "fields_changed": "nonsense"}, "fields_changed"),
+    ],
+)
+def test_what_cannot_be_is_told_beside_its_field(
+    browser: Client, rule: Rule, changes: dict[str, object], field: str
+) -> None:
+    before = Rule.objects.values().get()
+    answer = browser.post(f"/automations/rules/{rule.pk}/", form(rule, **changes))
+    assert (answer.status_code, list(answer.context["form"].errors)) == (422, [field])
+    assert Rule.objects.values().get() == before
+
+
+def test_conditions_waiting_and_payload_are_kept_and_shown_again(browser: Client, rule: Rule) -> None:
+    url = f"/automations/rules/{rule.pk}/"
+    asked = {
+        "match": "any",
+        "condition": ["a", "b"],
+        "condition-a-field": "deal.value",
+        "condition-a-op": "between",
+        "condition-a-value": ["10", "20"],
+        "condition-b-field": "deal.tags",
+        "condition-b-op": "has_any",
+        "condition-b-value": "vip, new",
+        "delay": "2",
+        "delay_unit": "h",
+        "if_left": "keep",
+        "has_window": "on",
+        "weekdays": ["1", "5"],
+        "opens": "09:00",
+        "closes": "18:00",
+        "payload_mode": "custom",
+        "expression": "{order: data.deal.id}",
+    }
+    assert browser.post(url, form(rule, **asked)).status_code == 302
+    rule.refresh_from_db()
+    assert rule.conditions == {
+        "match": "any",
+        "rows": [
+            {"field": "deal.value", "op": "between", "value": ["10", "20"]},
+            {"field": "deal.tags", "op": "has_any", "value": ["vip", "new"]},
+        ],
+    }
+    assert (rule.delay_seconds, rule.if_left) == (7200, "keep")
+    assert rule.sending_window == {"weekdays": [1, 5], "from": "09:00", "to": "18:00"}
+    assert rule.payload == {"mode": "custom", "expression": "{order: data.deal.id}"}
+    shown = browser.get(url).context["form"]
+    assert [row.as_json() for row in shown.rows] == rule.conditions["rows"]
+    assert (shown.initial["delay"], shown.initial["delay_unit"]) == (2, "h")
+
+
+def test_the_preview_says_where_an_expression_is_wrong(browser: Client, rule: Rule, deal: Deal) -> None:
+    asked = form(rule, deal=deal.pk, payload_mode="custom", expression="{a: ")
+    assert "at character 5" in browser.post("/automations/rules/preview/", asked).content.decode()
+
+
+def test_only_administrators_are_given_conditions(client: Client, db: None) -> None:
+    client.force_login(User.objects.create_user("bob@example.com", name="Bob", role=User.Role.MANAGER))
+    assert client.post("/automations/rules/condition/").status_code == 403
+
+
+def test_a_stage_made_after_the_form_was_first_shown_is_offered(browser: Client, stages: list[Stage]) -> None:
+    browser.get(NEW)
+    later = Stage.objects.create(pipeline=stages[0].pipeline, name="Made later", position=9)
+    assert f'<option value="{later.pk}">Made later</option>' in browser.get(NEW).content.decode()

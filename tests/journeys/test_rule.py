@@ -1,0 +1,117 @@
+"""A rule is built on its page, previewed against a real deal, and then does what it said."""
+
+import re
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from automations.destinations import create_destination
+from automations.models import Delivery, Destination, Rule
+from crm.actors import Actor
+from crm.deals import create_deal, move_deal
+from crm.models import Deal, Pipeline, Stage, User
+from tests.processes import eventually
+from tests.receivers import Receiver
+from tests.workers import Worker
+
+pytestmark = pytest.mark.timeout(180)
+NEW = "/automations/rules/new/"
+
+
+@pytest.fixture
+def stages(alice: User) -> list[Stage]:
+    pipeline = Pipeline.objects.create(name="Sales")
+    return [
+        Stage.objects.create(pipeline=pipeline, name=name, position=n)
+        for n, name in enumerate(("New", "Proposal"))
+    ]
+
+
+@pytest.fixture
+def deals(alice: User, stages: list[Stage]) -> list[Deal]:
+    """A big one and a small one."""
+    return [
+        create_deal(actor=Actor.user(alice), stage=stages[0], title=title, fields={"value": Decimal(value)})
+        for title, value in (("Big", "1500.00"), ("Small", "10.00"))
+    ]
+
+
+@pytest.fixture
+def destination(transactional_db: None, receiver: Receiver) -> Destination:
+    return create_destination(fields={"name": "ERP", "url": receiver.url})
+
+
+def add_condition(page: Page, *, field: str, op: str) -> None:
+    page.get_by_role("button", name="Add a condition").click()
+    row = page.locator(".condition").last
+    row.get_by_label("Field").select_option(field)
+    expect(page.locator(".condition").last.get_by_label("Field")).to_have_value(field)
+    page.locator(".condition").last.get_by_label("Operator").select_option(op)
+    expect(page.locator(".condition").last.get_by_label("Operator")).to_have_value(op)
+
+
+def test_a_rule_is_built_seen_and_kept_to(
+    open_page: Callable[..., Page],
+    alice: User,
+    stages: list[Stage],
+    deals: list[Deal],
+    destination: Destination,
+    receiver: Receiver,
+    start_worker: Callable[[], Worker],
+    violations: Callable[[Page], list[str]],
+) -> None:
+    start_worker()
+    big, small = deals
+    page = open_page(alice, f"{NEW}?stage={stages[1].pk}")
+    add_condition(page, field="deal.value", op="gte")
+    page.locator(".condition").last.get_by_label("Value").fill("1000")
+    page.get_by_label("Wait").fill("1")
+    page.get_by_label("Body").select_option("custom")
+    expression = page.locator("#id_expression")
+    expression.fill("{order: data.deal.title")
+    expect(page.locator("#preview")).to_contain_text("at character")
+    expression.fill("{order: data.deal.title}")
+    page.get_by_label("Deal to try it with").select_option(str(big.pk))
+    expect(page.locator("#preview")).to_contain_text('"order": "Big"')
+    assert violations(page) == []
+    page.get_by_role("button", name="Save").click()
+    page.wait_for_url(re.compile(r"/automations/rules/\d+/$"))
+
+    rule = Rule.objects.get()
+    assert rule.stage == stages[1]
+    assert rule.conditions["rows"] == [{"field": "deal.value", "op": "gte", "value": "1000"}]
+    assert (rule.delay_seconds, rule.payload["mode"]) == (60, "custom")
+    for deal in (small, big):
+        move_deal(deal_id=deal.pk, stage=stages[1], actor=Actor.user(alice))
+    delivery = Delivery.objects.get()  # the small one meets no condition
+    assert (delivery.deal_id, delivery.awaits_check, receiver.requests) == (big.pk, True, [])
+    (request,) = receiver.wait_for(1, within=90)
+    assert request.json() == {"order": "Big"}
+    eventually(lambda: Delivery.objects.get().state == "delivered")
+
+
+def test_another_field_does_not_take_over_the_value_of_the_former(
+    open_page: Callable[..., Page], alice: User, stages: list[Stage], deals: list[Deal]
+) -> None:
+    page = open_page(alice, NEW)
+    page.get_by_role("button", name="Add a condition").click()
+    page.locator(".condition").get_by_label("Value").fill("1000")
+    page.locator(".condition").get_by_label("Field").select_option("deal.stage.id")
+    value = page.locator(".condition select[name$='-value']")
+    expect(value).to_be_visible()
+    assert value.locator("option").all_text_contents() == ["Sales: New", "Sales: Proposal"]
+
+
+def test_a_condition_is_added_and_removed_with_the_keyboard(
+    open_page: Callable[..., Page], alice: User, stages: list[Stage], deals: list[Deal]
+) -> None:
+    page = open_page(alice, NEW)
+    page.get_by_role("button", name="Add a condition").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".condition")).to_have_count(1)
+    page.get_by_role("button", name="Remove the condition").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".condition")).to_have_count(0)
+    expect(page.get_by_label("Send when")).to_be_focused()
