@@ -4,7 +4,7 @@ import os
 
 from django.core.asgi import get_asgi_application
 
-from webhooks.bodies import LimitBodies
+from webhooks.limits import LimitBodies
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 # Requests run in threads here, each with a connection of its own: they share a pool. It is asked for in this

@@ -13,7 +13,7 @@ from webhooks.requests import document_of
 State = InboundRequest.State
 
 
-def preview(*, endpoint: InboundEndpoint, body: bytes) -> dict[str, Any]:
+def preview(*, endpoint: InboundEndpoint, body: bytes, content_type: str) -> dict[str, Any]:
     """`{"status", "reason", "deal", "changes", "errors"}` as if `body` had come in.
 
     It is applied for real in a transaction that is then taken back, with all that our signals' receivers wrote;
@@ -21,7 +21,7 @@ def preview(*, endpoint: InboundEndpoint, body: bytes) -> dict[str, Any]:
     """
     actor = Actor.inbound(endpoint_id=endpoint.pk, name=endpoint.name)
     try:
-        document = document_of(body)
+        document = document_of(body=body, content_type=content_type)
         with transaction.atomic(), acting_as(actor):
             applied = apply_document(document, endpoint=endpoint, actor=actor)
             transaction.set_rollback(True)

@@ -13,10 +13,10 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostE
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
-from webhooks.documents import Document, InvalidDocument, Problem, problem, read_document
+from webhooks.bodies import Malformed, is_readable, parse_body
+from webhooks.documents import Problem, problem
 from webhooks.models import InboundEndpoint, InboundRequest
 from webhooks.requests import Arrival, apply_request, refuse, store
-from webhooks.strict_json import Malformed, parse_json
 from webhooks.verification import Signed, is_verified
 
 Reason = InboundRequest.Reason
@@ -29,9 +29,7 @@ _STATUS = {
     Reason.CONTENT_TYPE: 415,
     Reason.SIGNATURE: 401,
     Reason.MALFORMED: 400,
-    Reason.INVALID: 422,
 }
-_JSON_TYPE = re.compile(r'application/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?', re.IGNORECASE)
 _CHAIN = re.compile(r"([0-9a-f-]{36});([0-9]{1,4})")
 _MESSAGE_ID = re.compile(r"[\x21-\x7e]{1,255}")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
@@ -49,7 +47,6 @@ class Refused(Exception):
     reason: InboundRequest.Reason
     problems: list[Problem]
     body: bytes = b""
-    dedupe_key: str = ""
 
 
 @csrf_exempt
@@ -62,13 +59,11 @@ def receive(request: HttpRequest, key: str) -> HttpResponse:
         return _bare_refusal(404, "not_found")
     arrival = _arrival(request, endpoint, now=timezone.now())
     try:
-        body, document, dedupe_key = _admit(request, arrival)
+        body, dedupe_key = _admit(request, arrival)
     except Refused as refusal:
         return _refusal(arrival, refusal)
     waits = endpoint.response_mode == InboundEndpoint.ResponseMode.WAIT
-    stored = store(
-        arrival, body=body, dedupe_key=dedupe_key, occurred_at=document.get("occurred_at"), at_work=waits
-    )
+    stored = store(arrival, body=body, dedupe_key=dedupe_key, at_work=waits)
     if waits and stored.state == InboundRequest.State.RECEIVED:
         stored = apply_request(request_id=stored.pk, now=arrival.received_at)
     return answer(stored)
@@ -90,13 +85,7 @@ def answer(stored: InboundRequest) -> JsonResponse:
 
 
 def _refusal(arrival: Arrival, refusal: Refused) -> JsonResponse:
-    stored = refuse(
-        arrival,
-        reason=refusal.reason,
-        problems=refusal.problems,
-        body=refusal.body,
-        dedupe_key=refusal.dedupe_key,
-    )
+    stored = refuse(arrival, reason=refusal.reason, problems=refusal.problems, body=refusal.body)
     told = {"id": stored.pk, "status": stored.state, "errors": stored.errors}
     response = JsonResponse(told, status=_STATUS[refusal.reason])
     if refusal.reason == Reason.RATE:
@@ -114,21 +103,21 @@ def _bare_refusal(status: int, code: str, **headers: str) -> JsonResponse:
 # ---- The checks, cheapest first ----
 
 
-def _admit(request: HttpRequest, arrival: Arrival) -> tuple[bytes, Document, str]:
-    """The body, the document in it and the key by which a repeat is recognised. Raises Refused."""
+def _admit(request: HttpRequest, arrival: Arrival) -> tuple[bytes, str]:
+    """The body and the key by which a repeat is recognised. Raises Refused."""
     endpoint = arrival.endpoint
     _require(endpoint.enabled, Reason.DISABLED)
     _require(_is_allowed(arrival.remote_address, endpoint.allowed_networks), Reason.ADDRESS)
     _require(_announced_length(request) <= endpoint.max_body_bytes, Reason.SIZE)
     _require(not _is_too_fast(arrival), Reason.RATE)
-    _require(_JSON_TYPE.fullmatch(arrival.content_type) is not None, Reason.CONTENT_TYPE)
+    _require(is_readable(arrival.content_type), Reason.CONTENT_TYPE)
     _require(request.headers.get("Content-Encoding", "identity") == "identity", Reason.CONTENT_TYPE)
     body = _read(request, most=endpoint.max_body_bytes)
     headers = {name.lower(): value for name, value in request.headers.items()}
     signed = Signed(body=body, headers=headers, query=request.GET.dict(), now=arrival.received_at)
     _require(is_verified(endpoint, signed), Reason.SIGNATURE)
-    document, dedupe_key = _understand(body, headers)
-    return body, document, dedupe_key
+    value = _understand(body, arrival.content_type)
+    return body, _dedupe_key(value, body, headers)
 
 
 def _require(fits: bool, reason: InboundRequest.Reason) -> None:
@@ -171,17 +160,12 @@ def _read(request: HttpRequest, *, most: int) -> bytes:
     return body
 
 
-def _understand(body: bytes, headers: Mapping[str, str]) -> tuple[Document, str]:
-    """The document and its dedupe key. Raises Refused."""
+def _understand(body: bytes, content_type: str) -> Any:
+    """The value in the body. Raises Refused for one that is malformed; its content is judged when it is applied."""
     try:
-        value = parse_json(body)
+        return parse_body(body=body, content_type=content_type)
     except Malformed as error:
         raise Refused(Reason.MALFORMED, [problem("malformed", "", str(error))], body=body) from error
-    dedupe_key = _dedupe_key(value, body, headers)
-    try:
-        return read_document(value), dedupe_key
-    except InvalidDocument as error:
-        raise Refused(Reason.INVALID, error.problems, body=body, dedupe_key=dedupe_key) from error
 
 
 def _dedupe_key(value: Any, body: bytes, headers: Mapping[str, str]) -> str:

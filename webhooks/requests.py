@@ -21,9 +21,9 @@ from django_q.tasks import async_task
 from crm.actors import Actor, acting_as
 from crm.refusals import Refused
 from webhooks.applying import NothingToDo, apply_document
+from webhooks.bodies import Malformed, parse_body
 from webhooks.documents import Document, InvalidDocument, Problem, problem, read_document
 from webhooks.models import InboundEndpoint, InboundRequest
-from webhooks.strict_json import Malformed, parse_json
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,6 @@ def refuse(
     reason: InboundRequest.Reason,
     problems: Sequence[Problem],
     body: bytes = b"",
-    dedupe_key: str = "",
 ) -> InboundRequest:
     """Keep a request that will not be applied. It holds no key: the sender may mend it and send it again."""
     request = arrival.row(
@@ -86,16 +85,13 @@ def refuse(
         reason=reason,
         errors=list(problems),
         body=body,
-        dedupe_key=dedupe_key,
         processed_at=arrival.received_at,
     )
     request.save(force_insert=True)
     return request
 
 
-def store(
-    arrival: Arrival, *, body: bytes, dedupe_key: str, occurred_at: datetime | None, at_work: bool
-) -> InboundRequest:
+def store(arrival: Arrival, *, body: bytes, dedupe_key: str, at_work: bool) -> InboundRequest:
     """Keep a request that shall be applied, as `received`; as `duplicate` where another one holds the key.
 
     `at_work` says that the caller is going to apply it now; else it is due at once, and a task is queued for it.
@@ -105,7 +101,6 @@ def store(
         state=State.RECEIVED,
         body=body,
         dedupe_key=dedupe_key,
-        occurred_at=occurred_at,
         holds_key=True,
         **(claimed if at_work else {"next_try_at": arrival.received_at}),
     )
@@ -177,8 +172,9 @@ def _finish(request: InboundRequest, *, now: datetime) -> None:
     actor = Actor.inbound(
         endpoint_id=endpoint.pk, name=endpoint.name, chain=request.chain, depth=request.depth
     )
+    document: Document = {}
     try:
-        document = document_of(bytes(request.body))
+        document = document_of(body=bytes(request.body), content_type=request.content_type)
         with transaction.atomic(), acting_as(actor):
             applied = apply_document(document, endpoint=endpoint, actor=actor)
     except InvalidDocument as error:
@@ -186,15 +182,17 @@ def _finish(request: InboundRequest, *, now: datetime) -> None:
         reason = Reason.NO_MATCH if missing else Reason.INVALID
         _write(request, State.REJECTED, now=now, reason=reason, errors=error.problems, holds_key=False)
     except NothingToDo as error:
-        _write(request, State.IGNORED, now=now, reason=error.reason, deal=error.deal)
+        told = {"deal": error.deal, "occurred_at": document.get("occurred_at")}
+        _write(request, State.IGNORED, now=now, reason=error.reason, **told)
     else:
-        _write(request, State.APPLIED, now=now, deal=applied.deal, changes=applied.changes)
+        told = {"deal": applied.deal, "occurred_at": document.get("occurred_at")}
+        _write(request, State.APPLIED, now=now, changes=applied.changes, **told)
 
 
-def document_of(body: bytes) -> Document:
-    """The document in a body. Raises InvalidDocument, also for a body that is not JSON."""
+def document_of(*, body: bytes, content_type: str) -> Document:
+    """The document in a body. Raises InvalidDocument, also for a body that is malformed."""
     try:
-        return read_document(parse_json(body))
+        return read_document(parse_body(body=body, content_type=content_type))
     except Malformed as error:
         raise InvalidDocument([problem("malformed", "", str(error))]) from error
 

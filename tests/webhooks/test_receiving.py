@@ -412,6 +412,18 @@ def test_an_endpoint_may_answer_at_once_and_apply_afterwards(
     assert Deal.objects.get().stage.name == "Won"
 
 
+def test_where_the_answer_comes_at_once_bad_content_is_found_afterwards_and_a_bad_body_at_once(
+    sender: Sender, nothing_changes: NothingChanges
+) -> None:
+    sender.endpoint.response_mode = "accept"
+    sender.endpoint.save()
+    assert sender.post(b"{").status_code == 400
+    assert sender.post({"deal": {"colour": "red"}}).status_code == 202
+    assert apply_due(now=timezone.now()) == 1
+    assert states() == [("rejected", "malformed"), ("rejected", "invalid")]
+    nothing_changes()
+
+
 def test_a_request_goes_on_with_the_chain_it_names(sender: Sender, deal: Deal) -> None:
     chain = "01890a5d-ac96-774b-bcce-b302099a8057"
     sender.post(to_won(deal), Stagehook_Chain=f"{chain};2")

@@ -163,7 +163,12 @@ class EndpointViewSet(WritableResource[InboundEndpoint]):
         asked.is_valid(raise_exception=True)
         payload = asked.validated_data["payload"]
         body = payload if isinstance(payload, str) else json.dumps(payload)
-        return Response(preview(endpoint=self.get_object(), body=body.encode(errors="surrogatepass")))
+        result = preview(
+            endpoint=self.get_object(),
+            body=body.encode(errors="surrogatepass"),
+            content_type=asked.validated_data["content_type"],
+        )
+        return Response(result)
 
     def _answer(self, endpoint: InboundEndpoint) -> Response:
         return Response(self.get_serializer(endpoint).data)

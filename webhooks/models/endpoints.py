@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from crm.encryption import EncryptedField
-from webhooks.bodies import LARGEST_BODY
+from webhooks.limits import LARGEST_BODY
 
 
 def new_key() -> str:

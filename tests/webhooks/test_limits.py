@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from webhooks.bodies import LimitBodies
+from webhooks.limits import LimitBodies
 
 Message = Mapping[str, Any]
 
