@@ -21,11 +21,17 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import BufferedIOBase
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 
 class Gone(ConnectionError):
@@ -147,6 +153,26 @@ def flood(before: bytes, block: bytes, times: int) -> Behaviour:
 def gzip_bomb(megabytes: int = 50) -> Behaviour:
     packed = gzip.compress(bytes(megabytes * 2**20))
     return status(200, packed, {"Content-Encoding": "gzip"})
+
+
+# ---- Nobody there ----
+
+
+def unused_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@contextlib.contextmanager
+def port_that_accepts_nobody() -> Iterator[int]:
+    """A port where connections are neither taken nor refused."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server, contextlib.ExitStack() as stack:
+        address = server.getsockname()
+        for _ in range(4):  # until the queue of the server is full
+            client = stack.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(address)
+        yield int(address[1])
 
 
 # ---- The receiver ----
@@ -280,20 +306,44 @@ class Authority:
         self._ours.cert_pem.write_to_path(self.bundle)
 
     def context(self, kind: str) -> ssl.SSLContext:
-        """For a server whose certificate is "valid", "expired", "unknown" (its issuer) or "wrong_host"."""
+        """For a server with a certificate that is "valid", "expired", "self_signed", "unknown" or "wrong_host".
+
+        Unknown is its issuer.
+        """
         names = ("127.0.0.1", "localhost", "receiver.example")
         now = datetime.now(UTC)
-        certificate = {
-            "valid": lambda: self._ours.issue_cert(*names),
-            "expired": lambda: self._ours.issue_cert(
-                *names, not_before=now - timedelta(days=30), not_after=now - timedelta(days=1)
+        pem = {
+            "valid": lambda: _pem(self._ours.issue_cert(*names)),
+            "expired": lambda: _pem(
+                self._ours.issue_cert(
+                    *names, not_before=now - timedelta(days=30), not_after=now - timedelta(days=1)
+                )
             ),
-            "unknown": lambda: self._unknown.issue_cert(*names),
-            "wrong_host": lambda: self._ours.issue_cert("somebody-else.example"),
+            "self_signed": lambda: _self_signed("127.0.0.1", now=now),
+            "unknown": lambda: _pem(self._unknown.issue_cert(*names)),
+            "wrong_host": lambda: _pem(self._ours.issue_cert("somebody-else.example")),
         }[kind]()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        certificate.configure_cert(context)
+        with trustme.Blob(pem).tempfile() as path:
+            context.load_cert_chain(path)
         return context
+
+
+def _pem(certificate: trustme.LeafCert) -> bytes:
+    return bytes(certificate.private_key_and_cert_chain_pem.bytes())
+
+
+def _self_signed(address: str, *, now: datetime) -> bytes:
+    """A key and a certificate for the address that nobody vouches for but the key itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, address)])
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))])
+    certificate = builder.add_extension(names, critical=False).sign(key, hashes.SHA256())
+    plain = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return key.private_bytes(*plain) + certificate.public_bytes(Encoding.PEM)
 
 
 @pytest.fixture

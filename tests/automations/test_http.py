@@ -27,11 +27,13 @@ from tests.receivers import (
     flood,
     gzip_bomb,
     hang,
+    port_that_accepts_nobody,
     raw,
     redirect,
     reset,
     slow,
     status,
+    unused_port,
 )
 from webhooks.addresses import CallableUrl, IPAddress, IPNetwork
 
@@ -319,11 +321,6 @@ def test_a_broken_answer_is_an_error_with_a_name(
     receiver.wait_for(1)
 
 
-def unused_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost"])
 def test_a_port_where_nothing_listens_refuses(host: str) -> None:
     exchange = exchange_of(f"http://{host}:{unused_port()}/")
@@ -332,13 +329,8 @@ def test_a_port_where_nothing_listens_refuses(host: str) -> None:
 
 
 def test_a_server_that_accepts_nobody_is_a_connect_timeout() -> None:
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as server, contextlib.ExitStack() as stack:
-        address = server.getsockname()
-        for _ in range(4):  # until the queue of the server is full
-            client = stack.enter_context(socket.socket())
-            client.setblocking(False)
-            client.connect_ex(address)
-        exchange = exchange_of(f"http://127.0.0.1:{address[1]}/", timeout_seconds=0.3)
+    with port_that_accepts_nobody() as port:
+        exchange = exchange_of(f"http://127.0.0.1:{port}/", timeout_seconds=0.3)
     assert exchange.error_code == ErrorCode.CONNECT_TIMEOUT
 
 
@@ -358,6 +350,7 @@ def test_a_certificate_we_trust_is_accepted(
     ("kind", "said"),
     [
         ("expired", "expired"),
+        ("self_signed", "self-signed certificate"),
         ("unknown", "unable to get local issuer certificate"),
         ("wrong_host", "no alternative certificate subject name"),
     ],
