@@ -123,6 +123,13 @@ def delete_destination(*, destination_id: int) -> int:
     return cancel_waiting(Delivery.objects.filter(destination=destination), reason="destination_deleted")
 
 
+def cancel_left_over() -> int:
+    """Call off what was in flight when its destination was deleted, and failed: nobody would ever claim it."""
+    # Never delayed ones, which were called off with their destination: so the index of claims finds them.
+    left_over = Delivery.objects.filter(destination__deleted_at__isnull=False, awaits_check=False)
+    return cancel_waiting(left_over, reason="destination_deleted")
+
+
 def _locked(destination_id: int) -> Destination:
     return Destination.objects.present().select_for_update(no_key=True, of=("self",)).get(pk=destination_id)
 

@@ -10,6 +10,7 @@ from django_q.tasks import async_task
 
 from automations import jobs, occurrences, retention
 from automations.alerts import tell_due
+from automations.destinations import cancel_left_over
 from automations.drain import run_shift
 from automations.health import give_up_held, mend_clock
 
@@ -46,10 +47,14 @@ def _send_for_the_next() -> None:
 
 
 def look_after_health() -> None:
-    """Give up what was held too long, mend what a wrong clock left, and tell people what they do not know yet."""
+    """Give up what was held too long, mend what a wrong clock left, and tell people what they do not know yet.
+
+    What failed for a destination that was deleted meanwhile is called off.
+    """
     now = timezone.now()
     mend_clock(now=now)
     give_up_held(now=now)
+    cancel_left_over()
     tell_due(now=now)
 
 
