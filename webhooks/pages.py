@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
@@ -192,7 +193,8 @@ def inbound_request(request: PageRequest, request_id: str) -> HttpResponse:
         "changes": [
             (path, _plain(before), _plain(after)) for path, (before, after) in sorted(found.changes.items())
         ],
-        "can_replay": found.state in (State.REJECTED, State.IGNORED, State.FAILED),
+        "can_replay": found.state in (State.REJECTED, State.IGNORED, State.FAILED) and not found.is_emptied,
+        "keep_days": settings.KEEP_BODIES_DAYS,
     }
     return render(request, "webhooks/request.html", context)
 

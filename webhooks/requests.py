@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Min
 from django.utils import timezone
@@ -111,7 +112,8 @@ def store(arrival: Arrival, *, body: bytes, dedupe_key: str, at_work: bool) -> I
             request.next_try_at, request.tries, request.processed_at = None, 0, arrival.received_at
             request.save(force_insert=True)
         elif not at_work:
-            transaction.on_commit(lambda: async_task("webhooks.tasks.apply_one", request.pk))
+            # What is stored is kept: where queueing fails, the sweep applies it.
+            transaction.on_commit(lambda: async_task("webhooks.tasks.apply_one", request.pk), robust=True)
     return request
 
 
@@ -246,6 +248,11 @@ def replay(*, request_id: str, now: datetime) -> InboundRequest:
         if not any(request.state == state and request.reason in reasons for state, reasons in _REPLAYABLE):
             raise NotReplayable(
                 _("Only what was rejected for its content, ignored or failed can be replayed.")
+            )
+        if request.is_emptied:
+            raise NotReplayable(
+                _("Its body was removed after %(days)d days, so there is nothing left to apply.")
+                % {"days": settings.KEEP_BODIES_DAYS}
             )
         if _held_by_another(request):
             raise NotReplayable(_("A later request with the same content was applied already."))

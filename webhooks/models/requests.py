@@ -136,3 +136,8 @@ class InboundRequest(models.Model):
 
     def get_absolute_url(self) -> str:
         return f"/webhooks/requests/{self.pk}/"
+
+    @property
+    def is_emptied(self) -> bool:
+        """Whether its body and headers were removed for their age: no request comes without headers."""
+        return not self.body and not self.headers
