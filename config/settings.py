@@ -191,10 +191,20 @@ else:
         "USER": "postgres",
     }
 _database["CONN_HEALTH_CHECKS"] = True
+# A server that is cut off by the network says nothing, and without limits a process waits for it for a quarter of an
+# hour or for ever, with its locks and leases. Over a socket file all but the first have no meaning and do no harm.
+_patience = {
+    "connect_timeout": 10,  # seconds for a connection to be made
+    "keepalives_idle": 30,  # seconds without a word, after which the other side is asked whether it is there,
+    "keepalives_interval": 10,  # then every so many seconds,
+    "keepalives_count": 3,  # and given up after so many silent ones: a lost server is noticed within a minute
+    "tcp_user_timeout": 30_000,  # milliseconds that what was sent may stay unacknowledged
+}
+_database["OPTIONS"] = {**_patience, **_database.get("OPTIONS", {})}  # what DATABASE_URL says goes first
 if _pool_size := env.integer("DATABASE_POOL", default=0):
     # A pool keeps the connections itself, which Django then must not (CONN_MAX_AGE stays 0).
     _pool = {"min_size": 1, "max_size": _pool_size, "timeout": 30}
-    _database["OPTIONS"] = {**_database.get("OPTIONS", {}), "pool": _pool}
+    _database["OPTIONS"]["pool"] = _pool
 else:
     # Above 0 because django-q2 looks for tasks 5 times a second, each time with old connections closed first.
     _database["CONN_MAX_AGE"] = 600
@@ -215,6 +225,7 @@ SWEEPS = [
     "automations.tasks.fire_due",
     "automations.tasks.look_after_health",
     "crm.tasks.mail_notices",
+    "crm.tasks.cut_notices",
 ]
 
 Q_CLUSTER: dict[str, Any] = {

@@ -33,6 +33,8 @@ MAILED_AFTER = (
     timedelta(hours=6),
 )
 _MAILS_AT_ONCE = 50
+BATCH = 500  # notices removed in one transaction
+_BATCHES = 40  # in one sweep
 # The server looked at this very mail and said no; anything else says that the server itself is not there.
 _REFUSED = (SMTPDataError, SMTPRecipientsRefused, SMTPSenderRefused)
 
@@ -55,7 +57,9 @@ def notify(
             notices.append(Notice(user=user, kind=kind, subject=line, body=_written(body), url=url))
     made = Notice.objects.bulk_create(notices)
     if made:
-        transaction.on_commit(lambda: async_task("crm.tasks.mail_notices"))
+        transaction.on_commit(
+            lambda: async_task("crm.tasks.mail_notices"), robust=True
+        )  # a sweep mails them too
     return made
 
 
@@ -119,3 +123,24 @@ def mark_read(*, user: User, now: datetime, notice_id: int | None = None) -> int
     """Mark one notice of a person as read, or all of them; returns how many were unread."""
     unread = user.notices.filter(read_at__isnull=True)
     return (unread if notice_id is None else unread.filter(pk=notice_id)).update(read_at=now)
+
+
+def cut_read(*, now: datetime) -> int:
+    """Remove what was read and is older than deliveries are kept; returns how many notices that were.
+
+    One sweep in short transactions; the next one goes on where it leaves off.
+    """
+    before, removed = now - timedelta(days=settings.KEEP_DELIVERIES_DAYS), 0
+    for _turn in range(_BATCHES):
+        count = _remove_batch(before)
+        removed += count
+        if count < BATCH:
+            break
+    return removed
+
+
+@transaction.atomic
+def _remove_batch(before: datetime) -> int:
+    old = Notice.objects.filter(read_at__isnull=False, created_at__lt=before).order_by("created_at")
+    chosen = old.select_for_update(skip_locked=True).values_list("pk", flat=True)[:BATCH]
+    return Notice.objects.filter(pk__in=list(chosen)).delete()[0]

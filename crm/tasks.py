@@ -8,3 +8,8 @@ from crm import notices
 def mail_notices() -> None:
     """Send the mails that are due: of notices just written, and those whose last try failed."""
     notices.mail_due(now=timezone.now())
+
+
+def cut_notices() -> None:
+    """Remove what was read and has grown old."""
+    notices.cut_read(now=timezone.now())

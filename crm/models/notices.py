@@ -30,6 +30,10 @@ class Notice(models.Model):
             models.Index(fields=["user"], condition=models.Q(read_at__isnull=True), name="notice_unread"),
             # What is still to be mailed.
             models.Index(fields=["id"], condition=models.Q(mailed_at__isnull=True), name="notice_to_mail"),
+            # Retention: what was read, oldest first.
+            models.Index(
+                fields=["created_at"], condition=models.Q(read_at__isnull=False), name="notice_read"
+            ),
         ]
 
     def __str__(self) -> str:

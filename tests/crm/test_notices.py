@@ -11,8 +11,9 @@ from django.utils.translation import gettext, gettext_lazy
 from django_q.models import OrmQ
 from pytest_django import Settings
 
+from crm import notices
 from crm.models import Notice, User
-from crm.notices import mail_due, notify
+from crm.notices import cut_read, mail_due, mark_read, notify
 from tests.crm.pages import browser_of, texts
 from tests.mailbox import Mailbox
 
@@ -145,6 +146,31 @@ def test_who_has_left_is_sent_no_mail(alice: User, mailbox: Mailbox) -> None:
     assert mailbox.mails == []
 
 
+# ---- Retention ----
+
+
+def test_what_was_read_goes_after_half_a_year_and_what_was_not_stays(
+    alice: User, at_noon: time_machine.Traveller
+) -> None:
+    (read,), (unread,) = told(alice), told(alice)
+    mark_read(user=alice, now=NOON, notice_id=read.pk)
+    assert cut_read(now=NOON + timedelta(days=180)) == 0
+    assert cut_read(now=NOON + timedelta(days=180, seconds=1)) == 1
+    assert list(Notice.objects.values_list("pk", flat=True)) == [unread.pk]
+
+
+def test_old_notices_are_removed_in_batches_and_a_sweep_ends(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(5):
+        told(alice)
+    mark_read(user=alice, now=timezone.now())
+    monkeypatch.setattr(notices, "BATCH", 2)
+    monkeypatch.setattr(notices, "_BATCHES", 2)
+    later = timezone.now() + timedelta(days=181)
+    assert [cut_read(now=later), cut_read(now=later), cut_read(now=later)] == [4, 1, 0]
+
+
 # ---- The bell and its page ----
 
 
@@ -163,8 +189,8 @@ def test_a_person_sees_their_own_notices_newest_first_and_nobody_elses(alice: Us
     notify(users=[alice], kind="test", subject="Second")
     html = browser_of(alice).get("/notices/").content.decode()
     assert texts(html, "row-link") == ["Second", "First"]
-    notices = bob.notices.get()
-    assert browser_of(alice).get(f"/notices/{notices.pk}/").status_code == 404
+    notice = bob.notices.get()
+    assert browser_of(alice).get(f"/notices/{notice.pk}/").status_code == 404
     assert bob.notices.filter(read_at=None).count() == 1
 
 
