@@ -215,14 +215,17 @@ _GIVE_UP = """
         WHERE destination.status <> 'active' AND destination.deleted_at IS NULL
         LIMIT %(batch)s
     )
-    UPDATE automations_delivery AS delivery SET state = 'failed', reason = %(reason)s
+    UPDATE automations_delivery AS delivery SET state = 'failed', reason = %(reason)s, due_at = %(now)s
     FROM held WHERE delivery.id = held.id
     RETURNING delivery.destination_id
 """
 
 
 def give_up_held(*, now: datetime) -> int:
-    """Give up what has been held for 14 days since it was due; returns how many deliveries that were."""
+    """Give up what has been held for 14 days since it was due; returns how many deliveries that were.
+
+    They count as due now, so that recovering what was given up lately finds them.
+    """
     given_up = 0
     while count := _give_up_batch(now=now):
         given_up += count
@@ -233,7 +236,7 @@ def give_up_held(*, now: datetime) -> int:
 def _give_up_batch(*, now: datetime) -> int:
     with connection.cursor() as cursor:
         before = now - HELD_AT_MOST
-        cursor.execute(_GIVE_UP, {"before": before, "batch": _BATCH, "reason": HELD_TOO_LONG})
+        cursor.execute(_GIVE_UP, {"before": before, "now": now, "batch": _BATCH, "reason": HELD_TOO_LONG})
         by_destination = Counter(destination_id for (destination_id,) in cursor.fetchall())
     for destination_id, count in sorted(by_destination.items()):
         note_given_up(destination_id=destination_id, count=count)

@@ -43,7 +43,7 @@ def start_resend(
     job.save()
     _do_batch(job)
     if job.state == ResendJob.State.RUNNING:
-        transaction.on_commit(_queue)
+        transaction.on_commit(_queue, robust=True)  # a sweep works on it too
     return job
 
 
