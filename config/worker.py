@@ -25,6 +25,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 from django_q.brokers import get_broker
 from django_q.tasks import async_task
+from redis.exceptions import RedisError
 
 from automations.models import WorkerHeartbeat
 from automations.wake import queue_drain
@@ -85,7 +86,7 @@ class Watch:
             else:
                 self._feed()
         self._finish()
-        _try_database(lambda: WorkerHeartbeat.objects.filter(name=self._name).delete())
+        _try(lambda: WorkerHeartbeat.objects.filter(name=self._name).delete())
 
     def _start(self) -> None:
         self._cluster = subprocess.Popen(
@@ -115,7 +116,7 @@ class Watch:
             return set()
 
     def _silence(self) -> str:
-        beats = _try_database(
+        beats = _try(
             lambda: list(WorkerHeartbeat.objects.filter(name=self._name).values_list("beat_at", flat=True))
         )
         if beats is None:
@@ -126,10 +127,10 @@ class Watch:
 
     def _feed(self) -> None:
         """Queue a drain where none is at work, and now and then the sweeps."""
-        _try_database(queue_drain)
+        _try(queue_drain)
         if time.monotonic() >= self._next_sweep_at:
             self._next_sweep_at = time.monotonic() + SWEEP_EVERY
-            _try_database(_queue_sweeps)
+            _try(_queue_sweeps)
 
     def _kill(self) -> None:
         processes = self._members | self._present()
@@ -176,11 +177,13 @@ def _kill_all(processes: Iterable[psutil.Process]) -> None:
             process.kill()
 
 
-def _try_database(ask: Callable[[], Answer]) -> Answer | None:
-    """The answer, or None while the database cannot be asked; the next look asks again."""
+def _try(ask: Callable[[], Answer]) -> Answer | None:
+    """The answer, or None while the database or Redis cannot be asked; the next look asks again."""
     try:
         return ask()
     except DatabaseError as error:
         logger.warning("The database did not answer: %s", error)
         connection.close()
-        return None
+    except RedisError as error:
+        logger.warning("Redis did not answer: %s", error)
+    return None

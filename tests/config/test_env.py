@@ -3,13 +3,16 @@
 import os
 import subprocess
 import sys
+from ast import literal_eval
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
 
+from automations.drain import _listening
 from config.env import Env, read_variables
 from config.local import write_local_settings
 from tests.processes import PROJECT
@@ -134,3 +137,38 @@ def test_production_refuses_an_unsafe_value(name: str, value: str) -> None:
     assert result.returncode == 1
     assert f"\n- {name}" in result.stderr
     assert result.stderr.count("\n- ") == 1
+
+
+def test_a_database_that_says_nothing_is_given_up_and_an_address_may_say_otherwise() -> None:
+    given = {
+        **PRODUCTION,
+        "DATABASE_URL": "postgresql://db.example.com/stagehook?connect_timeout=3&sslmode=require",
+    }
+    options = literal_eval(setting("DATABASES['default']['OPTIONS']", given).stdout)
+    assert options == {
+        "connect_timeout": 3,
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,
+        "sslmode": "require",
+    }
+
+
+def test_a_pool_of_connections_has_the_same_patience() -> None:
+    options = literal_eval(
+        setting("DATABASES['default']['OPTIONS']", {**PRODUCTION, "DATABASE_POOL": "8"}).stdout
+    )
+    assert (options["connect_timeout"], options["tcp_user_timeout"]) == (10, 30_000)
+    assert options["pool"] == {"min_size": 1, "max_size": 8, "timeout": 30}
+
+
+@pytest.mark.django_db
+def test_pages_and_the_drain_connect_with_that_patience() -> None:
+    """As the database's own library understood it, for a connection of Django's and for the drain's own."""
+    connection.ensure_connection()
+    with _listening() as listener:
+        for each in (connection.connection, listener):
+            understood = each.info.get_parameters()
+            assert (understood["connect_timeout"], understood["tcp_user_timeout"]) == ("10", "30000")
+            assert (understood["keepalives_idle"], understood["keepalives_count"]) == ("30", "3")

@@ -1,10 +1,12 @@
 """The worker as real processes: whatever is killed, deliveries go on within 30 seconds and none is lost."""
 
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -125,6 +127,26 @@ def test_a_worker_told_to_end_finishes_what_is_in_flight_and_leaves_nobody_behin
     assert alive == []
     assert list(Delivery.objects.values_list("state", "attempts_made")) == [("delivered", 1)]
     assert not WorkerHeartbeat.objects.exists()
+
+
+def test_a_worker_outlives_a_redis_that_cannot_be_reached_and_says_so(
+    transactional_db: None, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[
+            1
+        ]  # bound and not asked for connections: nobody else gets it, and it refuses
+    with log.open("wb") as stderr:
+        away = {**environment(), "REDIS_URL": f"redis://127.0.0.1:{port}/0", "LOG_LEVEL": "WARNING"}
+        worker = Worker(away, stderr=stderr)
+        try:
+            eventually(lambda: log.read_text().count("Redis did not answer") >= 2, seconds=60)
+            assert worker.process.poll() is None
+            worker.process.terminate()
+            assert worker.process.wait(timeout=60) == 0
+        finally:
+            worker.process.kill()
 
 
 def test_a_heartbeat_is_judged_by_whether_it_changes_and_not_by_what_the_clock_shows() -> None:
