@@ -22,10 +22,7 @@ PASSING_CLIENT_ERRORS = frozenset({408, 425, 429})
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A finished attempt and what follows from it: the delivery's next state and, while pending, when it is due.
-
-    Of what is given up `due_at` says when that was: a delivery may have been held for days before.
-    """
+    """A finished attempt and what follows from it: the delivery's next state and, while pending, when it is due."""
 
     claimed: Claimed
     exchange: Exchange
@@ -60,10 +57,10 @@ def judge(
         request_headers=request_headers,
         finished_at=now,
         state=Delivery.State.FAILED,
-        due_at=now,
+        due_at=None,
     )
     if exchange.succeeded:
-        return replace(outcome, state=Delivery.State.DELIVERED, due_at=None)
+        return replace(outcome, state=Delivery.State.DELIVERED)
     if header(exchange, "webhook-delivery").lower() == "abort-message":
         return replace(outcome, reason=ABORTED)
     if _is_final(exchange, destination):

@@ -27,7 +27,6 @@ from automations.health import (
     record_health,
 )
 from automations.http import Exchange, Request, send
-from automations.jobs import recover
 from automations.models import Attempt, Delivery, Destination, Event, Rule
 from automations.outcomes import record
 from automations.trials import send_test
@@ -209,7 +208,7 @@ def test_a_message_turned_down_by_name_is_given_up_and_says_that_its_receiver_is
 ) -> None:
     fail(destination, 3)
     aborted = outcome(destination, 422, says="abort-message")
-    assert (aborted.state, aborted.due_at, aborted.reason) == ("failed", NOON, "aborted_by_receiver")
+    assert (aborted.state, aborted.due_at, aborted.reason) == ("failed", None, "aborted_by_receiver")
     after(destination, aborted)
     assert (destination.status, destination.failures_in_row) == ("active", 0)
     assert destination.given_up_untold == 1
@@ -452,32 +451,6 @@ def test_what_was_held_for_14_days_is_given_up_visibly(
     assert list(states) == [("Old", "failed", "held_too_long"), ("New", "pending", "")]
     destination.refresh_from_db()
     assert destination.given_up_untold == 1
-
-
-def test_what_was_given_up_after_it_was_held_is_found_by_when_that_was(
-    destination: Destination, move: Callable[[str], Deal], frozen: time_machine.Traveller
-) -> None:
-    move("Held")
-    Destination.objects.update(status="disabled")
-    given_up_at = NOON + HELD_AT_MOST + HOUR
-    give_up_held(now=given_up_at)
-    resume_destination(destination_id=destination.pk)
-    frozen.move_to(given_up_at + HOUR)
-    assert recover(destination_id=destination.pk, since=given_up_at + MINUTE, by=None).total == 0
-    job = recover(destination_id=destination.pk, since=given_up_at - MINUTE, by=None)
-    assert (job.total, job.resent, Delivery.objects.get().state) == (1, 1, "pending")
-
-
-def test_what_is_refused_after_it_was_held_is_found_by_when_that_was(
-    receiver: Receiver, destination: Destination, move: Callable[[str], Deal], frozen: time_machine.Traveller
-) -> None:
-    receiver.answer(404)
-    Destination.objects.update(stop_on_4xx=True, status="paused")
-    move("Held")
-    frozen.move_to(NOON + 72 * HOUR)
-    resume_destination(destination_id=destination.pk)
-    assert send_due(NOON + 72 * HOUR) == [404]
-    assert recover(destination_id=destination.pk, since=NOON + 71 * HOUR, by=None).total == 1
 
 
 @pytest.mark.parametrize(
