@@ -30,6 +30,8 @@ PUBLIC_URL = env.text("PUBLIC_URL", default=f"http://localhost:{PORT}").rstrip("
 SILENT_MODE = env.flag("SILENT_MODE")
 KEEP_BODIES_DAYS = env.integer("KEEP_BODIES_DAYS", default=30)
 KEEP_DELIVERIES_DAYS = env.integer("KEEP_DELIVERIES_DAYS", default=180)
+RENEWAL_NOTICE_DAYS = env.integer("RENEWAL_NOTICE_DAYS", default=30)
+MAX_RECORDING_BYTES = env.integer("MAX_RECORDING_MB", default=100) * 1024 * 1024
 ALLOWED_PRIVATE_NETWORKS = env.networks("ALLOWED_PRIVATE_NETWORKS")
 _https = urlsplit(PUBLIC_URL).scheme == "https"
 ALLOW_HTTP = env.flag("ALLOW_HTTP", default=not _https)  # destinations without encryption
@@ -226,6 +228,8 @@ SWEEPS = [
     "automations.tasks.look_after_health",
     "crm.tasks.mail_notices",
     "crm.tasks.cut_notices",
+    "crm.tasks.remind_renewals",
+    "webhooks.tasks.fetch_recordings",
 ]
 
 Q_CLUSTER: dict[str, Any] = {
@@ -261,6 +265,7 @@ STORAGES = {
 WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 WHITENOISE_USE_FINDERS = True  # so that pages have their styles before the first collectstatic too
 MEDIA_ROOT = DATA_DIR / "media"
+RECORDING_PARTS = DATA_DIR / "recordings"  # what is there of those that are being downloaded
 
 _mail = env.mail("EMAIL_URL")
 EMAIL_BACKEND = _mail.backend

@@ -3,6 +3,7 @@
 from importlib import import_module
 
 from django.apps import AppConfig
+from django.db.models.signals import post_delete
 
 
 class CrmConfig(AppConfig):
@@ -11,3 +12,5 @@ class CrmConfig(AppConfig):
 
     def ready(self) -> None:
         import_module("crm.deals")
+        recordings, models = import_module("crm.recordings"), import_module("crm.models")
+        post_delete.connect(recordings.delete_file_of, sender=models.Call)

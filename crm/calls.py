@@ -1,6 +1,11 @@
-"""The door for calls, whichever road they came by: a call that has a recording is told of once."""
+"""The door for calls, whichever road they came by: one call is kept once, and its recording is told of once.
 
-from datetime import UTC
+What a telephony system reports of one call arrives in parts, in any order and sometimes at the same moment. The
+unique key of (system, external id) makes them one row; the row's lock makes them wait for each other.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
@@ -8,27 +13,91 @@ from django.utils import timezone
 
 from crm import signals
 from crm.actors import Actor
-from crm.deals import lock_deals, number_events
+from crm.deals import lock_deals, lock_present, number_events
 from crm.models import Call, Deal
+from crm.recordings import await_recording
 
 
 @transaction.atomic
-def save_call(call: Call, *, actor: Actor) -> Call:
-    """Keep a new or changed call, and tell listeners as soon as it is a deal's and has a recording."""
-    if call.deal_id is None or not call.recording_url or call.recording_told_at:
-        call.save()
-        return call
-    (deal,) = lock_deals([call.deal_id])  # before the call, as everybody does
-    told = Call.objects.filter(pk=call.pk, recording_told_at__isnull=False)
-    call.recording_told_at = told.values_list("recording_told_at", flat=True).first()
-    if call.recording_told_at is not None:
-        call.save()
-        return call
-    call.recording_told_at = timezone.now()
-    call.save()
+def create_call(*, fields: Mapping[str, Any], actor: Actor) -> Call:
+    """Keep a call as a person or a program describes it. `fields` are those of the model."""
+    deal: Deal | None = fields.get("deal")
+    if deal is not None:
+        lock_deals([deal.pk])
+    return _write(Call(), fields, system="", actor=actor)
+
+
+@transaction.atomic
+def update_call(*, call_id: int, fields: Mapping[str, Any], actor: Actor) -> Call:
+    """Change what `fields` names of a call, and nothing else. Raises Call.DoesNotExist."""
+    deal: Deal | None = fields.get("deal")
+    present = Call.objects.filter(pk=call_id).values_list("deal_id", flat=True).first()
+    lock_present({pk for pk in (present, deal and deal.pk) if pk})  # before the call, as everybody does
+    return _write(Call.objects.select_for_update().get(pk=call_id), fields, system="", actor=actor)
+
+
+@transaction.atomic
+def report_call(
+    *,
+    system: str,
+    facts: Mapping[str, Any],
+    deal: Deal | None,
+    actor: Actor,
+    occurred_at: datetime | None = None,
+) -> Call:
+    """Complete the call that `system` knows by `facts["external_id"]`, or make it; without an id it is always made.
+
+    What is told empty leaves what is known. What happened before the newest report (`occurred_at`) only fills in what
+    nobody has told yet. A call that has a deal keeps it. Of two reports at the same moment the second waits for the
+    first, and completes it.
+    """
+    told = {name: value for name, value in facts.items() if value not in (None, "")}
+    if deal is not None:
+        lock_deals([deal.pk])
+    call = _reported(system, told.get("external_id", ""))
+    if deal is not None and call.deal_id is None:
+        told |= {"deal": deal, "contact": call.contact or deal.contact}
+    if occurred_at and call.reported_at and occurred_at < call.reported_at:
+        told = {name: value for name, value in told.items() if getattr(call, name) in (None, "")}
+    elif occurred_at:
+        told["reported_at"] = occurred_at
+    return _write(call, told, system=system, actor=actor)
+
+
+def _reported(system: str, external_id: str) -> Call:
+    """The call of that name, made where it is new, and locked."""
+    if not external_id:
+        return Call(system=system)
+    # Where another transaction is making the same call, this waits for it to end.
+    Call.objects.bulk_create([Call(system=system, external_id=external_id)], ignore_conflicts=True)
+    return Call.objects.select_for_update().get(system=system, external_id=external_id)
+
+
+def _write(call: Call, fields: Mapping[str, Any], *, system: str, actor: Actor) -> Call:
+    """Save what differs, and tell listeners as soon as the call is a deal's and has a recording."""
+    now = timezone.now()
+    changed = {name for name, value in fields.items() if getattr(call, name) != value}
+    for name in changed:
+        setattr(call, name, fields[name])
+    is_offered = "recording_url" in changed
+    if is_offered:
+        changed.update(await_recording(call, system=system, now=now))
+    is_news = bool(call.deal_id and call.recording_url and call.recording_told_at is None)
+    if is_news:
+        call.recording_told_at = now
+        changed.add("recording_told_at")
+    call.save(update_fields=None if call._state.adding else changed)
+    if is_offered and call.recording_url:
+        signals.recording_offered.send(sender=Call, call=call)
+    if is_news:
+        _tell(call, actor=actor)
+    return call
+
+
+def _tell(call: Call, *, actor: Actor) -> None:
+    (deal,) = lock_deals([call.deal_id] if call.deal_id else [])
     events = number_events([(deal, {"call": call_document(call)})])
     signals.call_recorded.send(sender=Deal, events=events, actor=actor)
-    return call
 
 
 def call_document(call: Call) -> dict[str, Any]:

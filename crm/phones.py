@@ -1,6 +1,11 @@
-"""Telephone numbers in one form, E.164, so that equal numbers are equal text."""
+"""Telephone numbers in one form, E.164, so that equal numbers are equal text; and the addresses that dial them."""
+
+import re
+from urllib.parse import quote
 
 import phonenumbers
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
 
 
 def to_e164(text: str, *, country: str = "BR") -> str:
@@ -15,3 +20,31 @@ def to_e164(text: str, *, country: str = "BR") -> str:
     if not phonenumbers.is_possible_number(number):
         raise ValueError(text)
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+# ---- Click to call: a person's own way to dial ----
+
+TEL = "tel:{phone}"
+_PLACE = "{phone}"
+_HOST_FIRST = re.compile(r"https://[^/?#{}@]+[/?#]")
+_TEMPLATE_FORM = re.compile(r"(?:tel|sip|callto|https):[\x21-\x7e]*")
+
+
+def validate_call_url(template: str) -> None:
+    """Raise ValidationError unless `template` is a URL that dials: one of four schemes and one {phone}.
+
+    Any other scheme is refused (`javascript:` would run in our page), and so is a host that the number would decide.
+    """
+    rest = template.replace(_PLACE, "", 1)
+    if not _TEMPLATE_FORM.fullmatch(template) or template.count(_PLACE) != 1 or {"{", "}"} & set(rest):
+        raise ValidationError(
+            _("A URL that begins with tel:, sip:, callto: or https:// and has {phone} in it, once.")
+        )
+    if template.startswith("https:") and not _HOST_FIRST.match(template):
+        raise ValidationError(_("A URL with https:// names its host before {phone}."))
+
+
+def call_url(template: str, phone: str) -> str:
+    """The address that dials `phone` (E.164), ready for a link."""
+    web = template.startswith("https:")
+    return template.replace(_PLACE, quote(phone, safe="" if web else "+"))

@@ -42,6 +42,9 @@ deal_reopened = Signal()
 deal_deleted = Signal()
 call_recorded = Signal()
 
+# `call`: a Call that has got the address of a recording, which now waits to be downloaded (see `crm.recordings`).
+recording_offered = Signal()
+
 # Questions the CRM's pages ask. Each receiver returns its part of the answer; nobody has to answer.
 
 # `deal`: a Deal. Returns a list of crm.timeline.TimelineEntry.

@@ -1,8 +1,8 @@
-"""What the queue calls. The table of notices holds the truth, so each may run twice, late or not at all."""
+"""What the queue calls. The tables hold the truth, so each may run twice, late or not at all."""
 
 from django.utils import timezone
 
-from crm import notices
+from crm import notices, subscriptions
 
 
 def mail_notices() -> None:
@@ -13,3 +13,8 @@ def mail_notices() -> None:
 def cut_notices() -> None:
     """Remove what was read and has grown old."""
     notices.cut_read(now=timezone.now())
+
+
+def remind_renewals() -> None:
+    """Tell people of the renewals that are near."""
+    subscriptions.remind_renewals(now=timezone.now())

@@ -47,7 +47,7 @@ def apply_document(document: Document, *, endpoint: InboundEndpoint, actor: Acto
     if deal is None:
         _refuse_missing(document)
     else:
-        _refuse_stale(document, deal, endpoint=endpoint)
+        document = _still_news(document, deal, endpoint=endpoint)
     before = snapshot(deal) if deal else {}
     written = _write(document, identity, deal=deal, pipeline=pipeline, endpoint=endpoint, actor=actor)
     records = write_records(document, deal=written, system=_system(endpoint), actor=actor)
@@ -57,7 +57,7 @@ def apply_document(document: Document, *, endpoint: InboundEndpoint, actor: Acto
 
 def _system(endpoint: InboundEndpoint) -> str:
     """Whose calls and subscriptions an endpoint reports."""
-    return f"endpoint-{endpoint.pk}"
+    return endpoint.system
 
 
 def _locked(deal: Deal | None) -> Deal | None:
@@ -75,15 +75,26 @@ def _refuse_missing(document: Document) -> None:
         raise InvalidDocument([problem("no_match", "match", _("No deal matches."))])
 
 
-def _refuse_stale(document: Document, deal: Deal, *, endpoint: InboundEndpoint) -> None:
+def _still_news(document: Document, deal: Deal, *, endpoint: InboundEndpoint) -> Document:
+    """What is to be applied of the document beside newer ones. Raises NothingToDo.
+
+    The reports of a call arrive in any order: an older one still completes the call, and changes nothing else.
+    """
+    if not _is_stale(document, deal, endpoint=endpoint):
+        return document
+    if "call" not in document:
+        raise NothingToDo(InboundRequest.Reason.STALE, deal=deal)
+    return {name: document[name] for name in ("event_id", "occurred_at", "call") if name in document}
+
+
+def _is_stale(document: Document, deal: Deal, *, endpoint: InboundEndpoint) -> bool:
     occurred_at = document.get("occurred_at")
     if occurred_at is None:
-        return
+        return False
     newer = InboundRequest.objects.filter(
         deal=deal, endpoint=endpoint, state=InboundRequest.State.APPLIED, occurred_at__gt=occurred_at
     )
-    if newer.exists():
-        raise NothingToDo(InboundRequest.Reason.STALE, deal=deal)
+    return newer.exists()
 
 
 def _write(

@@ -12,3 +12,4 @@ class WebhooksConfig(AppConfig):
     def ready(self) -> None:
         signals, receivers = import_module("crm.signals"), import_module("webhooks.receivers")
         signals.timeline_requested.connect(receivers.timeline_of)
+        signals.recording_offered.connect(receivers.send_for_recording)

@@ -14,6 +14,7 @@ from crm.models import User
 from crm.refusals import InvalidFields
 from webhooks.models import InboundEndpoint
 from webhooks.models.endpoints import new_key
+from webhooks.recording_access import take_recording_auth
 from webhooks.verification import InvalidVerification, check_secret, clean_verification, new_secret
 
 LONGEST_OVERLAP = timedelta(days=7)
@@ -90,8 +91,8 @@ def delete_endpoint(*, endpoint_id: int) -> None:
     """Take the endpoint away: its URL is unknown from now on, its secrets are gone, its requests stay."""
     endpoint = _locked(endpoint_id)
     endpoint.deleted_at, endpoint.enabled = timezone.now(), False
-    endpoint.secret = endpoint.previous_secret = None
-    endpoint.save(update_fields=["deleted_at", "enabled", "secret", "previous_secret"])
+    endpoint.secret = endpoint.previous_secret = endpoint.recording_secret = None
+    endpoint.save(update_fields=["deleted_at", "enabled", "secret", "previous_secret", "recording_secret"])
 
 
 def _locked(endpoint_id: int) -> InboundEndpoint:
@@ -119,6 +120,8 @@ def _take_verification(endpoint: InboundEndpoint, verification: Mapping[str, Any
 def _save(endpoint: InboundEndpoint, fields: Mapping[str, Any]) -> InboundEndpoint:
     for name in _FIELDS & fields.keys():
         setattr(endpoint, name, fields[name])
+    if (access := fields.get("recording_auth")) is not None:
+        take_recording_auth(endpoint, access)
     endpoint.allowed_networks = _networks(endpoint.allowed_networks)
     _check_defaults(endpoint)
     try:

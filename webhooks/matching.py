@@ -23,6 +23,7 @@ class Identity:
     deal_id: int | None
     external_ids: tuple[tuple[str, str], ...]
     records: Q
+    record_names: tuple[str, ...]
     tax_ids: tuple[str, ...]
     emails: tuple[str, ...]
     phones: tuple[str, ...]
@@ -53,6 +54,7 @@ def identity_of(document: Document, *, system: str) -> Identity:
         deal_id=match.get("deal_id"),
         external_ids=tuple(sorted(external_ids.items())),
         records=_known_records(document, system=system),
+        record_names=_record_names(document, system=system),
         tax_ids=_present(match.get("tax_id"), company.get("tax_id")),
         emails=_present(match.get("email"), *contact.get("emails", [])),
         phones=_present(match.get("phone"), _caller(document), *contact.get("phones", [])),
@@ -82,6 +84,12 @@ def _known_records(document: Document, *, system: str) -> Q:
     return known
 
 
+def _record_names(document: Document, *, system: str) -> tuple[str, ...]:
+    """What the sender calls the call and the subscription, each name unlike any other."""
+    parts = ((part, document.get(part, {}).get("external_id")) for part in ("call", "subscription"))
+    return tuple(f"{part}:{system}:{external_id}" for part, external_id in parts if external_id)
+
+
 def phone_variants(phone: str) -> list[str]:
     """The number as it is and, for a Brazilian mobile, also with or without its ninth digit."""
     if found := _MOBILE.fullmatch(phone):
@@ -96,7 +104,7 @@ def all_phone_variants(phones: Iterable[str]) -> list[str]:
 
 
 def lock_identity(identity: Identity) -> None:
-    """Make whoever speaks of the same person, company or foreign number wait until our transaction ends.
+    """Make whoever speaks of the same person, company, call or foreign number wait until our transaction ends.
 
     Two first requests for one new contact at the same moment so make one contact and one deal. The locks are taken
     in one order everywhere, so that two callers never wait for each other.
@@ -109,6 +117,7 @@ def lock_identity(identity: Identity) -> None:
 
 def _lock_names(identity: Identity) -> Iterator[str]:
     yield from (f"external:{system}:{value}" for system, value in identity.external_ids)
+    yield from identity.record_names
     yield from (f"tax:{number}" for number in identity.tax_ids)
     yield from (f"email:{email}" for email in identity.emails)
     yield from (f"phone:{min(phone_variants(phone))}" for phone in identity.phones)

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from django.db import transaction
+from django_q.tasks import async_task
+
 from crm.models import Deal
 from crm.timeline import TimelineEntry, Tone
 from webhooks.models import InboundRequest
@@ -20,6 +23,10 @@ def timeline_of(deal: Deal, **_signal: Any) -> list[TimelineEntry]:
     """The requests that were applied to the deal, or ignored because of it."""
     requests = InboundRequest.objects.filter(deal=deal).select_related("endpoint").newest_first()
     return [_entry(request) for request in requests[:LONGEST]]
+
+
+def send_for_recording(**_signal: Any) -> None:
+    transaction.on_commit(lambda: async_task("webhooks.tasks.fetch_recordings"))
 
 
 def _entry(request: InboundRequest) -> TimelineEntry:

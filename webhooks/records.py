@@ -1,20 +1,17 @@
 """Writes the activity, the call and the subscription that a document reports of a deal."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
-from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from crm.actors import Actor
 from crm.announcements import announce_deals
-from crm.calls import save_call
-from crm.models import Activity, Call, Deal, Subscription
+from crm.calls import report_call
+from crm.models import Activity, Deal, Subscription
 from webhooks.documents import Document, InvalidDocument, problem
 from webhooks.snapshots import Changes
-
-Record = TypeVar("Record", Call, Subscription)
 
 
 def write_records(document: Document, *, deal: Deal, system: str, actor: Actor) -> Changes:
@@ -25,7 +22,14 @@ def write_records(document: Document, *, deal: Deal, system: str, actor: Actor) 
     if "activity" in document:
         changes["activity"] = [None, str(_write_activity(document["activity"], deal=deal, actor=actor))]
     if "call" in document:
-        changes["call"] = [None, str(_write_call(document["call"], deal=deal, system=system, actor=actor))]
+        call = report_call(
+            system=system,
+            facts=document["call"],
+            deal=deal,
+            actor=actor,
+            occurred_at=document.get("occurred_at"),
+        )
+        changes["call"] = [None, str(call)]
     if "subscription" in document:
         plan = _write_subscription(document["subscription"], deal=deal, system=system)
         changes["subscription"] = [None, str(plan)]
@@ -48,35 +52,23 @@ def _write_activity(told: Mapping[str, Any], *, deal: Deal, actor: Actor) -> Act
     )
 
 
-def _write_call(told: Mapping[str, Any], *, deal: Deal, system: str, actor: Actor) -> Call:
-    known = _known(Call.objects.all(), told, system=system)
-    call = known or Call(system=system if "external_id" in told else "", deal=deal, contact=deal.contact)
-    return save_call(_completed(call, told, part="call", required="direction"), actor=actor)
-
-
 def _write_subscription(told: Mapping[str, Any], *, deal: Deal, system: str) -> Subscription:
-    known = _known(Subscription.objects.all(), told, system=system)
-    plan = known or Subscription(
+    plan = _known(told, system=system) or Subscription(
         system=system if "external_id" in told else "",
         deal=deal,
         company=deal.company,
         currency=deal.currency,
     )
-    plan = _completed(plan, told, part="subscription", required="plan")
+    for name, value in told.items():
+        setattr(plan, name, value)
+    if not plan.plan:
+        raise InvalidDocument([problem("required", "subscription.plan", _("A new one needs this."))])
     plan.save()
     return plan
 
 
-def _known(records: QuerySet[Record], told: Mapping[str, Any], *, system: str) -> Record | None:
+def _known(told: Mapping[str, Any], *, system: str) -> Subscription | None:
     if "external_id" not in told:
         return None
-    return records.select_for_update().filter(system=system, external_id=told["external_id"]).first()
-
-
-def _completed(record: Record, told: Mapping[str, Any], *, part: str, required: str) -> Record:
-    for name, value in told.items():
-        setattr(record, name, value)
-    if not getattr(record, required):
-        message = _("A new one needs this.")
-        raise InvalidDocument([problem("required", f"{part}.{required}", message)])
-    return record
+    plans = Subscription.objects.select_for_update()
+    return plans.filter(system=system, external_id=told["external_id"]).first()

@@ -2,7 +2,7 @@
 
 from django.utils import timezone
 
-from webhooks import requests, retention
+from webhooks import recordings, requests, retention
 
 
 def apply_due() -> None:
@@ -19,3 +19,8 @@ def apply_one(request_id: str) -> None:
 def cut() -> None:
     """Remove what has grown old."""
     retention.cut(now=timezone.now())
+
+
+def fetch_recordings() -> None:
+    """Bring the recordings that are due."""
+    recordings.fetch_due()

@@ -10,7 +10,7 @@ from rest_framework.serializers import BaseSerializer
 from crm.announcements import announce_deals
 from crm.api.serializers import StrictModelSerializer, VisibleDealField
 from crm.api.viewsets import WritableResource
-from crm.calls import save_call
+from crm.calls import create_call, update_call
 from crm.models import Activity, Call, Deal, Subscription
 
 _Row = TypeVar("_Row", bound=Model)
@@ -92,14 +92,13 @@ class CallSerializer(StrictModelSerializer[Call]):
             "agent",
         )
         read_only_fields = ("recording_file",)
+        extra_kwargs: ClassVar = {"direction": {"required": True, "allow_blank": False}}
 
     def create(self, validated_data: dict[str, Any]) -> Call:
-        return save_call(Call(**validated_data), actor=self.context["view"].actor)
+        return create_call(fields=validated_data, actor=self.context["view"].actor)
 
     def update(self, instance: Call, validated_data: dict[str, Any]) -> Call:
-        for name, value in validated_data.items():
-            setattr(instance, name, value)
-        return save_call(instance, actor=self.context["view"].actor)
+        return update_call(call_id=instance.pk, fields=validated_data, actor=self.context["view"].actor)
 
 
 class CallViewSet(_OfADeal[Call]):

@@ -9,7 +9,7 @@ from crm.models.external_ids import ExternalId
 from crm.models.labels import LostReason, Source, Tag
 from crm.models.notices import Notice
 from crm.models.pipelines import Pipeline, Stage
-from crm.models.subscriptions import Subscription
+from crm.models.subscriptions import RenewalReminder, Subscription, SubscriptionQuerySet
 from crm.models.tokens import ApiToken, IdempotentAnswer
 from crm.models.users import Team, User
 
@@ -29,9 +29,11 @@ __all__ = [
     "LostReason",
     "Notice",
     "Pipeline",
+    "RenewalReminder",
     "Source",
     "Stage",
     "Subscription",
+    "SubscriptionQuerySet",
     "Tag",
     "Team",
     "User",

@@ -57,11 +57,19 @@ class Activity(models.Model):
 
 
 class Call(models.Model):
-    """A telephone call, as a telephony system reported it."""
+    """A telephone call, as a telephony system reported it. Written through `crm.calls`, its recording's state through
+    `crm.recordings`."""
 
     class Direction(models.TextChoices):
         IN = "in", _("Incoming")
         OUT = "out", _("Outgoing")
+
+    class RecordingState(models.TextChoices):
+        NONE = "", _("No recording")
+        WAITING = "waiting", _("Waiting to be downloaded")
+        DOWNLOADING = "downloading", _("Being downloaded")
+        KEPT = "kept", _("Kept")
+        FAILED = "failed", _("Could not be downloaded")
 
     deal = models.ForeignKey(
         "crm.Deal", models.CASCADE, null=True, blank=True, related_name="calls", verbose_name=_("deal")
@@ -69,7 +77,8 @@ class Call(models.Model):
     contact = models.ForeignKey(
         "crm.Contact", models.SET_NULL, null=True, blank=True, related_name="calls", verbose_name=_("contact")
     )
-    direction = models.CharField(_("direction"), max_length=3, choices=Direction)
+    # Empty until it is told: the reports of a call come in any order, and not each says it.
+    direction = models.CharField(_("direction"), max_length=3, choices=Direction, blank=True)
     from_number = models.CharField(_("from"), max_length=20, blank=True)
     to_number = models.CharField(_("to"), max_length=20, blank=True)
     started_at = models.DateTimeField(_("started"), null=True, blank=True)
@@ -87,8 +96,24 @@ class Call(models.Model):
         related_name="calls",
         verbose_name=_("agent"),
     )
+    # The newest event that was reported of it, against which an older one only fills in what is not known.
+    reported_at = models.DateTimeField(null=True, editable=False)
     # When listeners were told that there is a recording, which happens once.
     recording_told_at = models.DateTimeField(null=True, editable=False)
+    recording_state = models.CharField(
+        _("recording"), max_length=11, choices=RecordingState, default=RecordingState.NONE, editable=False
+    )
+    recording_system = models.CharField(
+        max_length=60, blank=True, editable=False
+    )  # who told of it, "" for people
+    recording_type = models.CharField(
+        max_length=40, blank=True, editable=False
+    )  # "audio/mpeg", by its content
+    recording_problem = models.CharField(max_length=200, blank=True, editable=False)  # of the last try
+    recording_tries = models.PositiveSmallIntegerField(default=0, editable=False)
+    recording_due_at = models.DateTimeField(
+        null=True, editable=False
+    )  # the next try, or the end of this one's lease
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
@@ -101,6 +126,14 @@ class Call(models.Model):
                 condition=~models.Q(external_id=""),
                 name="a_call_is_known_once_per_system",
             )
+        ]
+        indexes: ClassVar = [
+            # Recordings to be downloaded, the longest waiting first.
+            models.Index(
+                fields=["recording_due_at"],
+                condition=models.Q(recording_state__in=["waiting", "downloading"]),
+                name="call_recording_due",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,10 +1,35 @@
 """Plans a customer pays for again and again, as billing systems and ERPs report them."""
 
-from typing import ClassVar
+from datetime import date
+from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
+
+from crm.models.deals import Deal
+
+if TYPE_CHECKING:
+    from crm.models.users import User
+
+
+class SubscriptionQuerySet(models.QuerySet["Subscription"]):
+    """Subscriptions, with the reads that are used in more than one place."""
+
+    def running(self) -> "SubscriptionQuerySet":
+        """Those that will renew, or should have."""
+        return self.filter(status__in=Subscription.RUNNING)
+
+    def overdue(self, *, today: date) -> "SubscriptionQuerySet":
+        """Not paid in time, as the billing system says or as the date shows."""
+        return self.running().filter(
+            models.Q(status=Subscription.Status.PAST_DUE) | models.Q(renews_on__lt=today)
+        )
+
+    def visible_to(self, user: "User") -> "SubscriptionQuerySet":
+        """Those of deals the person sees, and those of no deal."""
+        deals = Deal.objects.visible_to(user).order_by().values("pk")
+        return self.filter(models.Q(deal=None) | models.Q(deal__in=deals))
 
 
 class Subscription(models.Model):
@@ -16,6 +41,8 @@ class Subscription(models.Model):
         PAST_DUE = "past_due", _("Past due")
         PAUSED = "paused", pgettext_lazy("subscription", "Paused")
         CANCELLED = "cancelled", _("Cancelled")
+
+    RUNNING: ClassVar = (Status.TRIAL, Status.ACTIVE, Status.PAST_DUE)
 
     deal = models.ForeignKey(
         "crm.Deal",
@@ -43,6 +70,8 @@ class Subscription(models.Model):
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
 
+    objects = SubscriptionQuerySet.as_manager()
+
     class Meta:
         ordering: ClassVar = ["renews_on", "id"]
         verbose_name = _("subscription")
@@ -61,3 +90,26 @@ class Subscription(models.Model):
 
     def __str__(self) -> str:
         return self.plan
+
+    def is_overdue(self, *, today: date) -> bool:
+        """As `SubscriptionQuerySet.overdue` has it."""
+        late = self.renews_on is not None and self.renews_on < today
+        return self.status in self.RUNNING and (late or self.status == self.Status.PAST_DUE)
+
+
+class RenewalReminder(models.Model):
+    """That people were told of one renewal of one subscription, which happens once."""
+
+    subscription = models.ForeignKey(Subscription, models.CASCADE, related_name="reminders")
+    renews_on = models.DateField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["subscription", "renews_on"], name="people_are_told_of_a_renewal_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subscription}: {self.renews_on}"

@@ -46,6 +46,7 @@ def test_a_new_endpoint_shows_its_secret_once_and_takes_what_is_signed_with_it(
         "preset": "",
         "verification": {"scheme": "standard_webhooks"},
         "secret": endpoint.secret,
+        "recording_auth": {"scheme": "none"},
         "mapping": None,
         "dedupe": None,
         "defaults": {"pipeline": pipeline.pk, "stage": None, "owner": None, "source": None},

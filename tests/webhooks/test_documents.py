@@ -395,3 +395,37 @@ def test_a_subscription_is_kept_up_to_date(sender: Sender, deal: Deal) -> None:
     sender.post({"subscription": {"external_id": "s1", "status": "past_due"}})
     plan = Subscription.objects.get()
     assert (plan.deal, plan.plan, plan.status) == (deal, "Gold", "past_due")
+
+
+def test_a_call_is_put_down_to_the_newest_open_deal_of_its_phone(
+    sender: Sender, pipeline: Pipeline, deal: Deal
+) -> None:
+    def of_phone(phone: str) -> Deal:
+        contact = {"name": "Ana", "phones": [phone]}
+        answer = sender.post({"deal": {"title": phone}, "match": {"phone": phone}, "contact": contact}).json()
+        return Deal.objects.get(pk=answer["deal"])
+
+    owner = of_phone("+551187654321")  # as it was before mobiles had nine digits
+    start = {"external_id": "c1", "direction": "in", "from_number": "(11) 98765-4321"}
+    assert sender.post({"call": start}).json()["deal"] == owner.pk
+    outgoing = {"external_id": "c2", "direction": "out", "to_number": "+551187654321"}
+    assert sender.post({"call": outgoing}).json()["deal"] == owner.pk
+    assert set(Call.objects.values_list("deal", "contact")) == {(owner.pk, owner.contact_id)}
+
+
+def test_a_recording_may_come_before_the_end_of_its_call(sender: Sender, deal: Deal) -> None:
+    sender.post(
+        {
+            "occurred_at": "2026-11-24T12:05:00Z",
+            "match": {"deal_id": deal.pk},
+            "call": {"external_id": "c1", "recording_url": "https://calls.example/1.mp3"},
+        }
+    )
+    late = {"external_id": "c1", "direction": "in", "duration_seconds": 61}
+    answer = sender.post({"occurred_at": "2026-11-24T12:04:00Z", "call": late, "deal": {"title": "Old"}})
+    assert answer.json()["status"] == "applied"
+    call = Call.objects.get()
+    assert (call.direction, call.duration_seconds) == ("in", 61)
+    assert call.recording_url == "https://calls.example/1.mp3"
+    deal.refresh_from_db()
+    assert deal.title == "ERP for a bakery"  # what is older changes nothing but the call

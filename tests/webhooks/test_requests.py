@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from crm.models import Activity, Change, Contact, Deal, Pipeline
+from crm.models import Activity, Call, Change, Contact, Deal, Pipeline
 from crm.signals import deal_updated
 from tests.webhooks.conftest import Sender, states
 from webhooks import receiving
@@ -176,3 +176,21 @@ def test_a_request_whose_content_came_again_and_was_applied_is_not_replayed(
     with pytest.raises(NotReplayable):
         replay(request_id=rejected["id"], now=timezone.now())
     assert Activity.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_halves_of_a_new_call_at_once_are_one_call_and_one_deal(endpoint: InboundEndpoint) -> None:
+    parts: list[dict[str, Any]] = [
+        {"direction": "in", "from_number": "+5511987654321"},
+        {"duration_seconds": 61, "from_number": "+5511987654321"},
+        {"recording_url": "https://calls.example/1.mp3", "from_number": "+551187654321"},
+        {"status": "answered", "from_number": "+5511987654321"},
+    ]
+    answers = at_once(
+        len(parts), lambda number: Sender(endpoint).post({"call": {"external_id": "c1", **parts[number]}})
+    )
+    assert {answer.json()["status"] for answer in answers} == {"applied"}
+    call = Call.objects.get()
+    assert (call.direction, call.duration_seconds, call.status) == ("in", 61, "answered")
+    assert call.recording_url == "https://calls.example/1.mp3"
+    assert Deal.objects.count() == 1

@@ -62,9 +62,31 @@ class VerificationField(serializers.DictField):
     """`{"scheme", …}`; a secret in it can be written and never read again."""
 
 
+@extend_schema_field(
+    {
+        "type": "object",
+        "required": ["scheme"],
+        "properties": {
+            "scheme": {"enum": ["none", "basic", "bearer", "header", "query"]},
+            "username": {"type": "string", "description": "of basic"},
+            "name": {"type": "string", "description": "of the header or parameter"},
+            "hosts": {
+                "type": "array",
+                "items": {"type": "string"},
+                "description": "which the credentials may be sent to; *.example.com takes in every name below",
+            },
+            "secret": {"type": "string", "writeOnly": True, "description": "where left out, it stays"},
+        },
+    }
+)
+class RecordingAuthField(serializers.DictField):
+    """How the recordings of its calls are fetched; a secret in it can be written and never read again."""
+
+
 class EndpointSerializer(StrictModelSerializer[InboundEndpoint]):
     verification = VerificationField(required=False)
     secret = serializers.CharField(source="new_secret", read_only=True, allow_null=True)
+    recording_auth = RecordingAuthField(required=False)
     defaults = DefaultsSerializer(source="*", required=False)
     allowed_networks = serializers.ListField(child=serializers.CharField(max_length=43), required=False)
 
@@ -78,6 +100,7 @@ class EndpointSerializer(StrictModelSerializer[InboundEndpoint]):
             "preset",
             "verification",
             "secret",
+            "recording_auth",
             "mapping",
             "dedupe",
             "defaults",

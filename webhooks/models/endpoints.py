@@ -13,6 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from crm.encryption import EncryptedField
 from webhooks.limits import LARGEST_BODY
 
+SYSTEM_PREFIX = "endpoint-"
+
 
 def new_key() -> str:
     """The unguessable part of an endpoint's URL: 43 url-safe characters."""
@@ -21,6 +23,10 @@ def new_key() -> str:
 
 def default_verification() -> dict[str, Any]:
     return {"scheme": "standard_webhooks"}
+
+
+def default_recording_auth() -> dict[str, Any]:
+    return {"scheme": "none"}
 
 
 class EndpointQuerySet(models.QuerySet["InboundEndpoint"]):
@@ -47,6 +53,9 @@ class InboundEndpoint(models.Model):
     secret = EncryptedField(_("secret"), null=True, blank=True, editable=False)
     previous_secret = EncryptedField(null=True, blank=True, editable=False)
     previous_secret_until = models.DateTimeField(null=True, blank=True, editable=False)
+    # {"scheme", "username"?, "name"?, "hosts"}: how recordings are fetched; see webhooks.recordings.
+    recording_auth = models.JSONField(_("access to recordings"), default=default_recording_auth)
+    recording_secret = EncryptedField(null=True, blank=True, editable=False)
     mapping = models.JSONField(_("mapping"), null=True, blank=True)
     dedupe = models.JSONField(_("recognising repeats"), null=True, blank=True)
     default_pipeline = models.ForeignKey(
@@ -99,6 +108,11 @@ class InboundEndpoint(models.Model):
 
     def get_absolute_url(self) -> str:
         return f"/webhooks/endpoints/{self.pk}/"
+
+    @property
+    def system(self) -> str:
+        """Whose calls and subscriptions it reports, as they say it."""
+        return f"{SYSTEM_PREFIX}{self.pk}"
 
     @property
     def url(self) -> str:
