@@ -5,11 +5,15 @@ than it has free places; a delivery of an ordered destination waits for that dea
 row another drain has locked is passed over: that drain is claiming for it at this moment. Destinations are locked by a
 statement of their own, so that what the next one sees includes all that others had claimed for them before.
 
+One that answers gives more than it has places for, as a stock: the places are filled again the moment they fall free,
+and one claim serves many. Nobody else may have anything of it in hand then. One that has not answered lately gets few.
+
 A limit per second is kept in steps of a tenth of it: each step puts the moment of the next one off by what it took, and
 a little more, so that no second holds more than the limit wherever it begins.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -17,6 +21,8 @@ from django.db import connection, transaction
 from psycopg.rows import class_row
 
 from automations.leases import LEASE_MARGIN
+
+UNPROVEN = 16  # places of a destination that has not answered lately, where its own are not fewer
 
 _OPEN = """
 SELECT id FROM automations_destination AS destination
@@ -31,18 +37,30 @@ FOR NO KEY UPDATE SKIP LOCKED
 """
 _CLAIM = """
 WITH open_destination AS MATERIALIZED (
-    SELECT id, url, ordered, timeout_seconds, status = 'failing' AS probe, failures_in_row > 0 AS sick,
+    SELECT id, url, ordered, timeout_seconds, status = 'failing' AS probe,
+        failures_in_row > 0 OR id = ANY(%(suspects)s) AS sick,
+        destination.xmin::text AS version,
         least(
-            CASE WHEN status = 'failing' THEN 1 ELSE max_in_flight END - (
-                SELECT count(*) FROM automations_delivery AS flying
-                WHERE flying.destination_id = destination.id AND flying.leased_until IS NOT NULL
-            ),
+            CASE
+                WHEN status = 'failing' THEN 1
+                WHEN stock IS NULL THEN least(max_in_flight, %(unproven)s)
+                WHEN leased.by_others > 0 OR rate_limit_per_second IS NOT NULL THEN max_in_flight
+                ELSE max_in_flight + stock
+            END - leased.number,
             CASE WHEN rate_limit_per_second IS NOT NULL THEN greatest(rate_limit_per_second / 10, 1) END
         ) AS places
     FROM automations_destination AS destination
+    LEFT JOIN unnest(%(answering)s::bigint[], %(stocks)s::int[]) AS answering(destination_id, stock)
+        ON answering.destination_id = destination.id
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS number, count(*) FILTER (WHERE leased_by <> %(holder)s) AS by_others
+        FROM automations_delivery AS delivery
+        WHERE delivery.destination_id = destination.id AND delivery.leased_until IS NOT NULL
+    ) AS leased
     WHERE id = ANY(%(open)s)
 ), ranked AS (
     SELECT due.id, due.due_at, destination.probe, destination.url, destination.timeout_seconds, destination.sick,
+        destination.version,
         row_number() OVER (PARTITION BY destination.sick ORDER BY due.due_at) AS place
     FROM open_destination AS destination
     CROSS JOIN LATERAL (
@@ -70,10 +88,11 @@ WITH open_destination AS MATERIALIZED (
         attempts_made = attempts_made + 1,
         run_attempts = run_attempts + 1
     FROM chosen WHERE delivery.id = chosen.id
-    RETURNING delivery.id, delivery.destination_id, delivery.event, delivery.chain, delivery.depth,
+    RETURNING delivery.id, delivery.due_at, delivery.destination_id, delivery.event, delivery.chain, delivery.depth,
         delivery.body, delivery.content_type, delivery.attempts_made AS number, delivery.run_attempts,
         delivery.created_at,
-        CASE WHEN run_attempts > 1 THEN 'retry' ELSE trigger END AS trigger, chosen.url, chosen.probe, chosen.sick
+        CASE WHEN run_attempts > 1 THEN 'retry' ELSE trigger END AS trigger, chosen.url, chosen.probe, chosen.sick,
+        chosen.version
 ), begun AS (
     INSERT INTO automations_attempt (delivery_id, number, trigger, url, started_at, timings, resolved_ip,
         error_code, detail, request_headers, response_headers, response_body, truncated)
@@ -87,17 +106,35 @@ WITH open_destination AS MATERIALIZED (
     WHERE automations_destination.id = taken.destination_id AND rate_limit_per_second IS NOT NULL
 )
 SELECT id, destination_id, event, chain, depth, body, content_type, number, run_attempts, trigger, created_at,
-    probe, sick
+    probe, sick, version
 FROM claimed
+ORDER BY due_at
 """
-_NEXT_PLACE = """
-SELECT min(rate_free_at) FROM automations_destination AS destination
-WHERE rate_limit_per_second IS NOT NULL AND rate_free_at > %(now)s AND status = 'active' AND deleted_at IS NULL
-AND EXISTS (
-    SELECT FROM automations_delivery AS waiting
-    WHERE waiting.destination_id = destination.id AND waiting.state = 'pending'
-    AND waiting.leased_until IS NULL AND NOT waiting.awaits_check AND waiting.due_at <= %(now)s
+_GIVE_BACK = """
+WITH unsent AS (
+    SELECT * FROM unnest(%(ids)s::text[], %(numbers)s::int[]) AS unsent(id, number)
+), undone AS (
+    DELETE FROM automations_attempt AS attempt USING unsent
+    WHERE attempt.delivery_id = unsent.id AND attempt.number = unsent.number AND attempt.finished_at IS NULL
 )
+UPDATE automations_delivery AS delivery
+SET leased_until = NULL, leased_by = NULL, attempts_made = attempts_made - 1, run_attempts = run_attempts - 1
+FROM unsent
+WHERE delivery.id = unsent.id AND delivery.attempts_made = unsent.number AND delivery.leased_by = %(holder)s
+"""
+_NEXT_DUE = """
+SELECT least((
+    SELECT min(due_at) FROM automations_delivery
+    WHERE state = 'pending' AND leased_until IS NULL AND due_at > %(now)s
+), (
+    SELECT min(rate_free_at) FROM automations_destination AS destination
+    WHERE rate_limit_per_second IS NOT NULL AND rate_free_at > %(now)s AND status = 'active' AND deleted_at IS NULL
+    AND EXISTS (
+        SELECT FROM automations_delivery AS waiting
+        WHERE waiting.destination_id = destination.id AND waiting.state = 'pending'
+        AND waiting.leased_until IS NULL AND NOT waiting.awaits_check AND waiting.due_at <= %(now)s
+    )
+))
 """
 
 
@@ -106,7 +143,7 @@ class Claimed:
     """One delivery in hand. `number` counts all its attempts, `run_attempts` those since it started afresh.
 
     `probe` says that its destination is failing and this is the one delivery that may find it well again, `sick` that
-    the last request to it failed.
+    the last request to it failed or is long on its way, `version` names the state its destination was in.
     """
 
     id: str
@@ -122,14 +159,26 @@ class Claimed:
     content_type: str = "application/json"
     probe: bool = False
     sick: bool = False
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How much a drain can take: `places` deliveries, `sick_places` of them for destinations that are sick.
+
+    A destination is sick when its last request failed or it is among the `suspects`. `stocks` says of those that
+    answer how many deliveries more than they have places for the drain would like to have in hand.
+    """
+
+    places: int
+    sick_places: int
+    stocks: Mapping[int, int] = field(default_factory=dict)
+    suspects: Sequence[int] = ()
 
 
 @transaction.atomic
-def claim(*, places: int, holder: int, now: datetime, sick_places: int | None = None) -> list[Claimed]:
-    """Lease up to `places` due deliveries to `holder` and write down that an attempt of each began.
-
-    At most `sick_places` of them, by default half, are for destinations whose last request failed.
-    """
+def claim(wish: Wish, *, holder: int, now: datetime) -> list[Claimed]:
+    """Lease due deliveries to `holder`, oldest first, and write down that an attempt of each began."""
     with connection.cursor() as cursor:
         cursor.execute(_OPEN, {"now": now})
         # Whoever had these destinations before has committed, and the next statement sees what it took.
@@ -139,8 +188,12 @@ def claim(*, places: int, holder: int, now: datetime, sick_places: int | None = 
     with connection.connection.cursor(row_factory=class_row(Claimed)) as cursor:
         parameters = {
             "open": destinations,
-            "places": places,
-            "sick_places": places // 2 if sick_places is None else sick_places,
+            "places": wish.places,
+            "sick_places": wish.sick_places,
+            "answering": list(wish.stocks.keys()),
+            "stocks": list(wish.stocks.values()),
+            "suspects": list(wish.suspects),
+            "unproven": UNPROVEN,
             "holder": holder,
             "now": now,
             "margin": LEASE_MARGIN,
@@ -149,9 +202,17 @@ def claim(*, places: int, holder: int, now: datetime, sick_places: int | None = 
         return claimed
 
 
-def next_place(*, now: datetime) -> datetime | None:
-    """When a destination with a limit per second, for which something is due, may be sent to again."""
+@transaction.atomic
+def give_back(unsent: Sequence[Claimed], *, holder: int) -> None:
+    """Undo the claim of deliveries that were not begun to be sent, as though it had never been."""
     with connection.cursor() as cursor:
-        cursor.execute(_NEXT_PLACE, {"now": now})
+        ids, numbers = [row.id for row in unsent], [row.number for row in unsent]
+        cursor.execute(_GIVE_BACK, {"ids": ids, "numbers": numbers, "holder": holder})
+
+
+def next_due(*, after: datetime) -> datetime | None:
+    """When the next delivery comes due, or a destination with a limit per second may be sent more of what is due."""
+    with connection.cursor() as cursor:
+        cursor.execute(_NEXT_DUE, {"now": after})
         moment: datetime | None = cursor.fetchone()[0]
     return moment

@@ -2,12 +2,17 @@
 
 One drain works per worker. It listens for commits, so that a request leaves milliseconds after the card was moved,
 and knows when the next retry is due. Nothing it holds in memory matters: the table knows what is left to do.
+
+One thread sends, another reads and writes in the database, so that neither waits for the other. They hand each other
+whole errands: what has ended goes one way, what is to be sent the other.
 """
 
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from threading import Event
 from zlib import crc32
 
@@ -15,156 +20,225 @@ import psycopg
 from django.db import connection
 from django.utils import timezone
 
-from automations.claims import Claimed, claim, next_place
-from automations.http import HttpDoor, Request
+from automations.claims import Claimed, Wish, claim, give_back, next_due
+from automations.database_thread import DatabaseThread
+from automations.http import Exchange, HttpDoor, Request
+from automations.lanes import STOCK_SECONDS, Blueprints, Lanes, key_of
 from automations.leases import HOLDER_LOCKS, free_dead_leases, new_holder
-from automations.models import Delivery, Destination, WorkerHeartbeat
+from automations.models import WorkerHeartbeat
 from automations.oauth import open_door
 from automations.outcomes import record
-from automations.requests import build_request, masked_headers
+from automations.requests import Blueprint, build_request, masked_headers
 from automations.verdicts import Outcome, judge
 from automations.waiting import AT_A_TIME, release_due
 from automations.wake import DELIVERIES_CHANNEL, SLOT_LOCKS
 
 MAX_IN_FLIGHT = 256
+MAX_IN_HAND = 512  # with what waits for a place
 HAND_OVER = 1.0  # seconds before the end of a shift the next drain is sent for
 SHIFT = timedelta(seconds=50)  # with an exchange of 30 s on top still below the task's time limit
 ROUND = 2.0  # seconds between looks at dead leases, and between heartbeats
 RECORD_WITHIN = 0.005  # seconds that outcomes wait for company before they are written in one transaction
-RECORD_AT_MOST = 100
+RECORD_AT_ONCE = 100  # outcomes that need no more company
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What is to be done in the database: outcomes to record, claims to undo, and what to look for."""
+
+    ended: Sequence[Outcome]
+    unsent: Sequence[Claimed]
+    wish: Wish | None
+    is_round: bool
+    looks_at_waiting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an errand brought. `more_waiting` says that not all that waits for its time was looked at."""
+
+    claimed: Sequence[tuple[Claimed, Blueprint]]
+    next_due_at: datetime | None
+    more_waiting: bool
 
 
 class Drain:
     """One shift of sending. `holder` is the name on its leases; `listener` the connection that keeps it alive."""
 
     def __init__(
-        self, *, worker: str, listener: psycopg.Connection, door: HttpDoor, holder: int, stop: Event
+        self,
+        *,
+        worker: str,
+        listener: psycopg.Connection,
+        door: HttpDoor,
+        database: DatabaseThread[Found],
+        holder: int,
+        stop: Event,
     ) -> None:
         self._worker = worker
         self._listener = listener
         self._door = door
+        self._database = database
         self._holder = holder
-        self._in_hand: dict[Hashable, tuple[Claimed, Destination, Request]] = {}
+        self._lanes = Lanes()
+        self._requests: dict[Hashable, tuple[Claimed, Blueprint, Request]] = {}
+        self._blueprints = Blueprints()
         self._ended: list[Outcome] = []
+        self._unsent: list[Claimed] = []
         self._first_ended_at = 0.0
         self._next_round_at = 0.0
         self._next_due_at: datetime | None = None
         self._look = True
-        self._look_at_waiting = True
+        self._more_waiting = True
         self._stop = stop
 
     def work(self, *, until: float) -> None:
-        """Send until `until` (monotonic) or told to stop; returns with what was in flight still there."""
+        """Send until `until` (monotonic) or told to stop; returns with what is in flight still there."""
         while not self._stop.is_set() and time.monotonic() < until:
-            self._go_round()
-            if self._look or self._is_due():
-                self._claim()
+            self._hear()
+            self._send()
+            self._ask()
             self._step(self._patience(until))
 
     def finish(self) -> None:
         """Claim nothing more; wait for what is in flight, which its own time limits end."""
-        while self._in_hand:
+        while True:
+            self._hear()
+            self._unsent += self._lanes.empty()
+            self._ask(claims=False)
+            if not self._lanes.flying and not self._database.is_busy:
+                return
             self._step(ROUND)
-        self._record()
 
-    def _go_round(self) -> None:
-        if time.monotonic() < self._next_round_at:
-            return
-        self._next_round_at = time.monotonic() + ROUND
-        now = timezone.now()
-        WorkerHeartbeat.objects.update_or_create(name=self._worker, defaults={"beat_at": now})
-        free_dead_leases(now=now)
-        self._look_at_waiting = True
-        self._look = True  # what was locked by somebody at the last look is told by no notification
+    # ---- Towards the receivers ----
 
-    def _is_due(self) -> bool:
-        return self._next_due_at is not None and timezone.now() >= self._next_due_at
+    def _send(self) -> None:
+        moment = time.monotonic()
+        for claimed, blueprint in self._lanes.leave(
+            at_most=MAX_IN_FLIGHT - self._lanes.flying, moment=moment
+        ):
+            self._start(claimed, blueprint)
+        self._unsent += self._lanes.late(moment=moment)
 
-    def _claim(self) -> None:
-        places = MAX_IN_FLIGHT - len(self._in_hand)
-        if places <= 0:
-            return
-        now = timezone.now()
-        if self._look_at_waiting or self._is_due():
-            self._look_at_waiting = release_due(now=now) == AT_A_TIME
-        claimed = claim(places=places, sick_places=self._sick_places(), holder=self._holder, now=now)
-        self._look = self._look_at_waiting
-        self._next_due_at = min(filter(None, (next_due(after=now), next_place(now=now))), default=None)
-        destinations = Destination.objects.in_bulk({row.destination_id for row in claimed})
-        for row in claimed:
-            self._start(row, destinations[row.destination_id])
-
-    def _sick_places(self) -> int:
-        """Destinations that fail, and may hang, never hold more than half of the places."""
-        return max(0, MAX_IN_FLIGHT // 2 - sum(claimed.sick for claimed, *_rest in self._in_hand.values()))
-
-    def _start(self, claimed: Claimed, destination: Destination) -> None:
-        request = build_request(
-            destination=destination,
-            delivery_id=claimed.id,
-            event=claimed.event,
-            body=bytes(claimed.body),
-            content_type=claimed.content_type,
-            number=claimed.number,
-            trigger=claimed.trigger,
-            chain=claimed.chain,
-            depth=claimed.depth,
-            now=timezone.now(),
-        )
-        key = (claimed.id, claimed.number)
-        self._in_hand[key] = (claimed, destination, request)
-        self._door.start(key, request)
+    def _start(self, claimed: Claimed, blueprint: Blueprint) -> None:
+        request = build_request(blueprint, claimed, now=timezone.now())
+        self._requests[key_of(claimed)] = (claimed, blueprint, request)
+        self._door.start(key_of(claimed), request)
 
     def _step(self, patience: float) -> None:
-        exchanges, ready = self._door.step(patience, also=[self._listener.fileno()])
-        if ready:
+        exchanges, ready = self._door.step(patience, also=[self._listener.fileno(), self._database.fileno()])
+        if self._listener.fileno() in ready:
             self._look = self._notified() or self._look
         for key, exchange in exchanges:
-            claimed, destination, request = self._in_hand.pop(key)
-            outcome = judge(
+            self._land(*self._requests.pop(key), exchange)
+
+    def _land(self, claimed: Claimed, blueprint: Blueprint, request: Request, exchange: Exchange) -> None:
+        moment = time.monotonic()
+        self._unsent += self._lanes.land(claimed, succeeded=exchange.succeeded, moment=moment)
+        if not self._ended:
+            self._first_ended_at = moment
+        self._ended.append(
+            judge(
                 claimed,
                 exchange,
-                destination=destination,
-                request_headers=masked_headers(request, destination),
+                destination=blueprint.destination,
+                request_headers=masked_headers(request, blueprint),
                 now=timezone.now(),
             )
-            if not self._ended:
-                self._first_ended_at = time.monotonic()
-            self._ended.append(outcome)
-        if self._should_record():
-            self._record()
-
-    def _should_record(self) -> bool:
-        waited = time.monotonic() - self._first_ended_at
-        return not self._in_hand or len(self._ended) >= RECORD_AT_MOST or waited >= RECORD_WITHIN
-
-    def _record(self) -> None:
-        """Write the outcomes; they free places and may have left retries, so the next claim is not far."""
-        if self._ended:
-            record(self._ended)
-            self._ended.clear()
-            self._look = True
+        )
 
     def _notified(self) -> bool:
         return any(True for _notification in self._listener.notifies(timeout=0))
 
+    # ---- Towards the database ----
+
+    def _ask(self, *, claims: bool = True) -> None:
+        """Send the database thread on its next errand, where it is free and there is one."""
+        if self._database.is_busy:
+            return
+        is_round = time.monotonic() >= self._next_round_at
+        looks = claims and (self._look or self._is_due())
+        if not (is_round or looks or self._unsent or self._should_record()):
+            return
+        errand = Errand(
+            ended=self._ended,
+            unsent=self._unsent,
+            wish=self._wish() if claims else None,
+            is_round=is_round,
+            looks_at_waiting=claims and (is_round or self._more_waiting or self._is_due()),
+        )
+        self._ended, self._unsent, self._look = [], [], False
+        if is_round:
+            self._next_round_at = time.monotonic() + ROUND
+        self._database.submit(partial(self._run, errand))
+
+    def _wish(self) -> Wish | None:
+        places = MAX_IN_HAND - len(self._lanes)
+        if places <= 0:
+            return None
+        moment = time.monotonic()
+        return Wish(
+            places=places,
+            # Destinations that fail or hang never hold more than half of the places.
+            sick_places=max(0, MAX_IN_FLIGHT // 2 - self._lanes.sick),
+            stocks=self._lanes.stocks(moment=moment),
+            suspects=self._lanes.suspects(moment=moment),
+        )
+
+    def _should_record(self) -> bool:
+        if not self._ended:
+            return False
+        waited = time.monotonic() - self._first_ended_at
+        return not self._lanes.flying or len(self._ended) >= RECORD_AT_ONCE or waited >= RECORD_WITHIN
+
+    def _is_due(self) -> bool:
+        return self._next_due_at is not None and timezone.now() >= self._next_due_at
+
+    def _run(self, errand: Errand) -> Found:
+        """In the database thread: record, then claim, so that the places that fell free are filled again."""
+        if errand.ended:
+            record(errand.ended)
+        if errand.unsent:
+            give_back(errand.unsent, holder=self._holder)
+        now = timezone.now()
+        if errand.is_round:
+            WorkerHeartbeat.objects.update_or_create(name=self._worker, defaults={"beat_at": now})
+            free_dead_leases(now=now)
+        more_waiting = errand.looks_at_waiting and release_due(now=now) == AT_A_TIME
+        claimed = claim(errand.wish, holder=self._holder, now=now) if errand.wish else []
+        return Found(
+            claimed=[(row, self._blueprints.of(row)) for row in claimed],
+            next_due_at=next_due(after=now),
+            more_waiting=more_waiting,
+        )
+
+    def _hear(self) -> None:
+        """Take what the database thread has brought."""
+        found = self._database.fetch()
+        if found is None:
+            return
+        moment = time.monotonic()
+        for claimed, blueprint in found.claimed:
+            self._lanes.add(claimed, blueprint, moment=moment)
+        self._next_due_at = found.next_due_at
+        self._more_waiting = found.more_waiting
+        self._look = self._look or found.more_waiting
+
     def _patience(self, until: float) -> float:
         """How long nothing needs doing unless something happens."""
-        now, moment = timezone.now(), time.monotonic()
-        waits = [until - moment, self._next_round_at - moment]
-        if self._ended:
-            waits.append(self._first_ended_at + RECORD_WITHIN - moment)
-        if self._look and len(self._in_hand) < MAX_IN_FLIGHT:
-            waits.append(0)
-        if self._next_due_at is not None:
-            waits.append((self._next_due_at - now).total_seconds())
+        moment = time.monotonic()
+        waits = [until - moment]
+        if self._lanes.waiting:
+            waits.append(STOCK_SECONDS)
+        if not self._database.is_busy:
+            waits.append(self._next_round_at - moment)
+            if self._ended:
+                waits.append(self._first_ended_at + RECORD_WITHIN - moment)
+            if self._look:
+                waits.append(0)
+            if self._next_due_at is not None:
+                waits.append((self._next_due_at - timezone.now()).total_seconds())
         return max(0.0, min(waits))
-
-
-def next_due(*, after: datetime) -> datetime | None:
-    """When the next delivery that is not due yet comes due."""
-    rows = Delivery.objects.filter(state=Delivery.State.PENDING, leased_until__isnull=True, due_at__gt=after)
-    return rows.order_by("due_at").values_list("due_at", flat=True).first()
 
 
 def run_shift(
@@ -185,8 +259,10 @@ def run_shift(
         if not _take(listener, SLOT_LOCKS, slot, patience=patience):
             return False
         _take(listener, HOLDER_LOCKS, holder)
-        with open_door(max_in_flight=MAX_IN_FLIGHT) as door:
-            drain = Drain(worker=worker, listener=listener, door=door, holder=holder, stop=stop)
+        with open_door(max_in_flight=MAX_IN_FLIGHT) as door, DatabaseThread[Found]() as database:
+            drain = Drain(
+                worker=worker, listener=listener, door=door, database=database, holder=holder, stop=stop
+            )
             end = time.monotonic() + shift.total_seconds()
             drain.work(until=end - HAND_OVER)
             if not stop.is_set():

@@ -128,15 +128,27 @@ def record_health(outcomes: Sequence[Outcome], *, now: datetime) -> None:
     for outcome in outcomes:
         by_destination[outcome.claimed.destination_id].append(outcome)
     troubled = [pk for pk, group in by_destination.items() if not all(map(_changes_nothing, group))]
-    concerned = Q(pk__in=troubled) | Q(pk__in=list(by_destination), failures_in_row__gt=0)
-    locked = Destination.objects.present().filter(concerned).order_by("pk").select_for_update(no_key=True)
-    for row in locked.values("pk", *_COLUMNS):
-        destination_id = row.pop("pk")
-        before = after = Health(**row)
+    for destination_id, before in _lock(troubled, well=by_destination.keys() - set(troubled)):
+        after = before
         for outcome in by_destination[destination_id]:
             after = health_after(after, outcome, now=now)
         if after != before:
             _write(destination_id, before=before, after=after)
+
+
+_LOCK = f"""
+    SELECT id, {", ".join(_COLUMNS)} FROM automations_destination
+    WHERE deleted_at IS NULL AND (id = ANY(%s) OR id = ANY(%s) AND failures_in_row > 0)
+    ORDER BY id
+    FOR NO KEY UPDATE
+"""  # noqa: S608  # names of this module
+
+
+def _lock(troubled: Iterable[int], *, well: Iterable[int]) -> list[tuple[int, Health]]:
+    """Of destinations that had trouble, and of those that are well now and were not, the health so far."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK, [list(troubled), list(well)])
+        return [(destination_id, Health(*columns)) for destination_id, *columns in cursor.fetchall()]
 
 
 def _changes_nothing(outcome: Outcome) -> bool:

@@ -10,37 +10,34 @@ from django.utils import timezone
 from automations import tallies
 from automations.attempt_log import log_attempts
 from automations.health import record_health
-from automations.payloads import iso
 from automations.verdicts import Outcome
 
-_RECORD_DELIVERIES = """
-    UPDATE automations_delivery AS delivery
-    SET state = outcome.state, due_at = coalesce(outcome.due_at, delivery.due_at),
-        delivered_at = CASE WHEN outcome.state = 'delivered' THEN outcome.finished_at END,
-        leased_until = NULL, leased_by = NULL,
-        status_code = outcome.status_code, error_code = outcome.error_code,
-        reason = coalesce(nullif(outcome.reason, ''), delivery.reason)
-    FROM jsonb_to_recordset(%s) AS outcome(
-        delivery_id text, number int, state text, due_at timestamptz, finished_at timestamptz,
-        status_code int, error_code text, reason text
+_RECORD = """
+WITH outcome AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(%s) AS outcome(
+        delivery_id text, number int, state text, due_at timestamptz, finished_at timestamptz, reason text,
+        duration_ms int, timings jsonb, resolved_ip text, status_code int, error_code text, detail text,
+        request_headers jsonb, response_headers jsonb, response_body text, truncated boolean
     )
-    WHERE delivery.id = outcome.delivery_id
-    AND (delivery.attempts_made = outcome.number AND delivery.state <> 'cancelled'
-        OR outcome.state = 'delivered' AND delivery.state <> 'delivered')
-"""
-_RECORD_ATTEMPTS = """
+), attempted AS (
     UPDATE automations_attempt AS attempt
     SET finished_at = outcome.finished_at, duration_ms = outcome.duration_ms, timings = outcome.timings,
         resolved_ip = outcome.resolved_ip, status_code = outcome.status_code, error_code = outcome.error_code,
         detail = outcome.detail, request_headers = outcome.request_headers,
         response_headers = outcome.response_headers, response_body = outcome.response_body,
         truncated = outcome.truncated
-    FROM jsonb_to_recordset(%s) AS outcome(
-        delivery_id text, number int, finished_at timestamptz, duration_ms int, timings jsonb, resolved_ip text,
-        status_code int, error_code text, detail text, request_headers jsonb, response_headers jsonb,
-        response_body text, truncated boolean
-    )
-    WHERE attempt.delivery_id = outcome.delivery_id AND attempt.number = outcome.number
+    FROM outcome WHERE attempt.delivery_id = outcome.delivery_id AND attempt.number = outcome.number
+)
+UPDATE automations_delivery AS delivery
+SET state = outcome.state, due_at = coalesce(outcome.due_at, delivery.due_at),
+    delivered_at = CASE WHEN outcome.state = 'delivered' THEN outcome.finished_at END,
+    leased_until = NULL, leased_by = NULL,
+    status_code = outcome.status_code, error_code = outcome.error_code,
+    reason = coalesce(nullif(outcome.reason, ''), delivery.reason)
+FROM outcome
+WHERE delivery.id = outcome.delivery_id
+AND (delivery.attempts_made = outcome.number AND delivery.state <> 'cancelled'
+    OR outcome.state = 'delivered' AND delivery.state <> 'delivered')
 """
 
 
@@ -53,10 +50,8 @@ def record(outcomes: Sequence[Outcome], *, counts: bool = True) -> None:
     A delivery that was taken back and claimed again meanwhile keeps its later attempt's state, unless this one
     turns out to have delivered it.
     """
-    rows = json.dumps([_row(outcome) for outcome in outcomes])
     with connection.cursor() as cursor:
-        cursor.execute(_RECORD_DELIVERIES, [rows])
-        cursor.execute(_RECORD_ATTEMPTS, [rows])
+        cursor.execute(_RECORD, [json.dumps([_row(outcome) for outcome in outcomes])])
     if counts:
         record_health(outcomes, now=timezone.now())
         tallies.count(outcomes)
@@ -69,8 +64,8 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         "delivery_id": outcome.claimed.id,
         "number": outcome.claimed.number,
         "state": outcome.state.value,
-        "due_at": iso(outcome.due_at) if outcome.due_at else None,
-        "finished_at": iso(outcome.finished_at),
+        "due_at": outcome.due_at and outcome.due_at.isoformat(),
+        "finished_at": outcome.finished_at.isoformat(),
         "duration_ms": exchange.duration_ms,
         "timings": exchange.timings,
         "resolved_ip": exchange.resolved_ip,
@@ -78,8 +73,8 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         "error_code": exchange.error_code,
         "reason": outcome.reason,
         "detail": storable(exchange.detail),
-        "request_headers": [list(header) for header in outcome.request_headers],
-        "response_headers": [[storable(name), storable(value)] for name, value in exchange.response_headers],
+        "request_headers": outcome.request_headers,
+        "response_headers": exchange.response_headers,
         "response_body": storable(exchange.response_body.decode(errors="replace")),
         "truncated": exchange.truncated,
     }
@@ -87,4 +82,4 @@ def _row(outcome: Outcome) -> dict[str, Any]:
 
 def storable(text: str) -> str:
     """Text that PostgreSQL and UTF-8 can hold: no NUL, no lone surrogates."""
-    return text.replace("\0", "�").encode(errors="replace").decode()
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()

@@ -1,6 +1,7 @@
 """Signatures of what we send, after Standard Webhooks: made anew for each attempt, over bytes that never change."""
 
 import base64
+import functools
 import secrets as randomness
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -25,12 +26,17 @@ def signed_headers(
     # The library replaces the time zone instead of converting, so it is given UTC.
     moment = at.astimezone(UTC)
     text = body.decode()
-    signatures = [Webhook(secret).sign(delivery_id, moment, text) for secret in secrets]
+    signatures = [_signer(secret).sign(delivery_id, moment, text) for secret in secrets]
     return (
         ("webhook-id", delivery_id),
         ("webhook-timestamp", str(floor(moment.timestamp()))),
         ("webhook-signature", " ".join(signatures)),
     )
+
+
+@functools.lru_cache(256)
+def _signer(secret: str) -> Webhook:
+    return Webhook(secret)
 
 
 def generate_secret() -> str:

@@ -11,7 +11,7 @@ from automations.models import Attempt, Delivery, Destination, Event
 from automations.oauth import send
 from automations.outcomes import record
 from automations.payloads import PREFETCHED, freeze, standard_document
-from automations.requests import build_request, masked_headers
+from automations.requests import blueprint_of, build_request, masked_headers
 from automations.verdicts import Outcome
 from crm.actors import Actor
 from crm.models import Deal
@@ -25,23 +25,13 @@ def send_test(*, destination_id: int, event: Event, deal: Deal, actor: Actor) ->
     """
     destination = Destination.objects.present().get(pk=destination_id)
     delivery, attempt = _begin(destination, event, deal, actor=actor)
-    request = build_request(
-        destination=destination,
-        delivery_id=delivery.pk,
-        event=event,
-        body=bytes(delivery.body),
-        content_type=delivery.content_type,
-        number=attempt.number,
-        trigger=attempt.trigger,
-        chain=delivery.chain,
-        depth=delivery.depth,
-        now=attempt.started_at,
-    )
+    blueprint, claimed = blueprint_of(destination), _as_claimed(delivery, attempt)
+    request = build_request(blueprint, claimed, now=attempt.started_at)
     exchange = send(request)
     outcome = Outcome(
-        claimed=_as_claimed(delivery, attempt),
+        claimed=claimed,
         exchange=exchange,
-        request_headers=masked_headers(request, destination),
+        request_headers=masked_headers(request, blueprint),
         finished_at=timezone.now(),
         state=Delivery.State.DELIVERED if exchange.succeeded else Delivery.State.FAILED,
         due_at=None,
@@ -96,6 +86,7 @@ def _as_claimed(delivery: Delivery, attempt: Attempt) -> Claimed:
         chain=delivery.chain,
         depth=delivery.depth,
         body=bytes(delivery.body),
+        content_type=delivery.content_type,
         number=attempt.number,
         run_attempts=delivery.run_attempts,
         trigger=attempt.trigger,

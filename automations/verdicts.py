@@ -6,7 +6,7 @@ delivery given up, `webhook-delivery: disable` has nothing sent to it any more.
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from automations.claims import Claimed
@@ -51,29 +51,34 @@ def judge(
     now: datetime,
 ) -> Outcome:
     """2xx is delivered; 410, the receiver's wish and a used-up schedule give up; everything else waits for a retry."""
-    outcome = Outcome(
+    state, due_at, reason = Delivery.State.FAILED, None, ""
+    if exchange.succeeded:
+        state = Delivery.State.DELIVERED
+    elif header(exchange, "webhook-delivery").lower() == "abort-message":
+        reason = ABORTED
+    elif (
+        not _is_final(exchange, destination)
+        and (delay := _delay(claimed, exchange, destination, now)) is not None
+    ):
+        state, due_at = Delivery.State.PENDING, now + delay
+    return Outcome(
         claimed=claimed,
         exchange=exchange,
         request_headers=request_headers,
         finished_at=now,
-        state=Delivery.State.FAILED,
-        due_at=None,
+        state=state,
+        due_at=due_at,
+        reason=reason,
     )
-    if exchange.succeeded:
-        return replace(outcome, state=Delivery.State.DELIVERED)
-    if header(exchange, "webhook-delivery").lower() == "abort-message":
-        return replace(outcome, reason=ABORTED)
-    if _is_final(exchange, destination):
-        return outcome
-    delay = next_delay(
+
+
+def _delay(claimed: Claimed, exchange: Exchange, destination: Destination, now: datetime) -> timedelta | None:
+    return next_delay(
         destination.retry_schedule,
         attempts=claimed.run_attempts,
         chance=random.random(),  # noqa: S311  # spreads retries, guards nothing
         retry_after=_retry_after(exchange, now),
     )
-    if delay is None:
-        return outcome
-    return replace(outcome, state=Delivery.State.PENDING, due_at=now + delay)
 
 
 def header(exchange: Exchange, name: str) -> str:

@@ -1,5 +1,6 @@
 """What goes through the door and what comes back: plain values that know nothing of libcurl."""
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -59,10 +60,15 @@ class Request:
         if self.method not in METHODS:
             raise BadRequest(f"method {self.method!r}")
         for name, value in self.headers:
-            if not HEADER_NAME.fullmatch(name) or name.lower() in REFUSED_HEADERS:
-                raise BadRequest(f"header name {name!r}")
+            _check_name(name)
             if not HEADER_VALUE.fullmatch(value):
                 raise BadRequest(f"value of header {name!r}")
+
+
+@functools.lru_cache(1024)
+def _check_name(name: str) -> None:
+    if not HEADER_NAME.fullmatch(name) or name.lower() in REFUSED_HEADERS:
+        raise BadRequest(f"header name {name!r}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,7 @@ class Transfer:
         self._allowed = allowed
         self._proxy = proxy
         self._opened = opened
+        self._identity = ("", "")
         self.handle = pycurl.Curl()
         for option, value in OPTIONS.items():
             self.handle.setopt(option, value)
@@ -90,6 +91,9 @@ class Transfer:
 
     def _identify(self, request: Request) -> None:
         """Trust and be known as the request says. libcurl shares no connection between different identities."""
+        if self._identity == (request.ca_bundle, request.client_certificate):
+            return
+        self._identity = (request.ca_bundle, request.client_certificate)
         own = bool(request.ca_bundle or request.client_certificate)
         self.handle.setopt(pycurl.SSL_SESSIONID_CACHE, 0 if own else 1)
         blobs = {

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from automations.claims import Claimed, claim
+from automations.claims import Claimed, Wish, claim
 from automations.destinations import create_destination, pause_destination, resume_destination
 from automations.health import (
     HELD_AT_MOST,
@@ -308,7 +308,7 @@ def move(stages: list[Stage], actor: Actor, rule: Rule) -> Callable[[str], Deal]
 def send_due(now: datetime) -> list[int | None]:
     """What a drain does in one look, one after the other: the statuses that came back."""
     came_back = []
-    for one in claim(places=50, holder=1, now=now):
+    for one in claim(Wish(places=50, sick_places=50), holder=1, now=now):
         destination = Destination.objects.get(pk=one.destination_id)
         request = Request(
             url=destination.url, method="POST", headers=(), body=bytes(one.body), timeout_seconds=5

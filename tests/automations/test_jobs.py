@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from automations import jobs
-from automations.claims import claim
+from automations.claims import Wish, claim
 from automations.deliveries import DeliveryError, resend_delivery
 from automations.jobs import cancel_job, recover, start_resend, work_batch
 from automations.models import Delivery, ResendJob, Rule, new_delivery_id
@@ -140,7 +140,7 @@ def test_what_is_sent_again_keeps_its_place_in_the_order_of_its_deal(failed: lis
     start_resend(chosen={"ids": [failed[3].pk]}, by=None)
     start_resend(chosen={"ids": [failed[1].pk]}, by=None)
     now = timezone.now() + timedelta(seconds=1)
-    assert [row.id for row in claim(places=9, holder=1, now=now)] == [failed[1].pk]
+    assert [row.id for row in claim(Wish(places=9, sick_places=9), holder=1, now=now)] == [failed[1].pk]
 
 
 def test_the_log_polls_a_job_until_it_ends_and_can_stop_it(

@@ -212,6 +212,23 @@ def test_no_more_requests_are_in_flight_than_a_destination_takes(
     eventually(in_state("delivered", 6), seconds=15)
 
 
+def test_what_was_claimed_ahead_is_given_back_when_its_destination_stops_answering(
+    stages: list[Stage], actor: Actor, rule: Rule, receiver: Receiver, sending: Start
+) -> None:
+    receiver.answer(*[200] * 40, hang)
+    update_destination(destination_id=rule.destination_id, fields={"max_in_flight": 2, "timeout_seconds": 8})
+    made = [deals.create_deal(actor=actor, stage=stages[0], title=f"deal {n}") for n in range(90)]
+    deals.bulk_move(deal_ids=[deal.pk for deal in made], stage=stages[1], actor=actor)
+    sending()
+    eventually(lambda: len(receiver.requests) == 42)
+    in_hand = Delivery.objects.filter(leased_until__isnull=False)
+    eventually(lambda: in_hand.count() == 2 and in_state("delivered", 40)())
+    assert Attempt.objects.count() == 42
+    assert set(Delivery.objects.filter(state="pending", leased_until=None).values_list("attempts_made")) == {
+        (0,)
+    }
+
+
 def test_a_paused_destination_holds_everything_until_it_is_resumed(
     deal: Deal, stages: list[Stage], actor: Actor, rule: Rule, receiver: Receiver, sending: Start
 ) -> None:

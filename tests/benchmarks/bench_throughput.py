@@ -4,6 +4,7 @@ Beside it, in the same run: the same bodies to the same receiver through the bar
 records with the call left out.
 """
 
+import select
 import sys
 import time
 from collections.abc import Callable, Hashable, Sequence
@@ -52,10 +53,11 @@ class NoDoor:
         self._ended.append((key, DONE))
 
     def step(
-        self, _timeout_seconds: float, also: Sequence[int] = ()
+        self, timeout_seconds: float, also: Sequence[int] = ()
     ) -> tuple[list[tuple[Hashable, Exchange]], set[int]]:
+        ready, _writable, _broken = select.select(also, [], [], 0 if self._ended else timeout_seconds)
         ended, self._ended = self._ended, []
-        return ended, set()
+        return ended, set(ready)
 
 
 def bare_loop(door: HttpDoor, url: str) -> None:
