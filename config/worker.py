@@ -126,8 +126,8 @@ class Watch:
         return f"it was silent for {quiet_for:.0f} s" if quiet_for > SILENT_AFTER else ""
 
     def _feed(self) -> None:
-        """Queue a drain where none is at work, and now and then the sweeps."""
-        _try(queue_drain)
+        """Queue a drain where this worker has none, and now and then the sweeps."""
+        _try(lambda: queue_drain(worker=self._name))
         if time.monotonic() >= self._next_sweep_at:
             self._next_sweep_at = time.monotonic() + SWEEP_EVERY
             _try(_queue_sweeps)

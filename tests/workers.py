@@ -30,7 +30,7 @@ class Worker:
         )
 
     def wait_until_ready(self) -> None:
-        eventually(lambda: len(self.members()) >= 7 and drain_beats(), seconds=RECOVERY)
+        eventually(lambda: len(self.members()) >= 7 and drain_beats() > 0, seconds=RECOVERY)
 
     def members(self) -> list[psutil.Process]:
         """The cluster's main process, its sentinel, then workers, monitor and pusher."""
@@ -41,9 +41,10 @@ class Worker:
         self.process.wait()
 
 
-def drain_beats() -> bool:
+def drain_beats() -> int:
+    """How many drains have beaten of late."""
     fresh = timezone.now() - timedelta(seconds=3)
-    return WorkerHeartbeat.objects.filter(beat_at__gt=fresh).exists()
+    return WorkerHeartbeat.objects.filter(beat_at__gt=fresh).count()
 
 
 def url_of_test_database(*, host: str = "", port: int | str = "") -> str:

@@ -21,6 +21,7 @@ from automations.destinations import (
 from automations.models import Attempt, Delivery, Destination, Event, Rule
 from automations.rules import create_rule, delete_rule, update_rule
 from automations.trials import send_test
+from automations.wake import drains_at_work, queue_drain, slot_of
 from crm import deals
 from crm.actors import Actor
 from crm.models import Deal, Stage
@@ -98,6 +99,16 @@ def test_a_move_queues_a_task_where_no_drain_is_at_work(
 ) -> None:
     deals.move_deal(deal_id=deal.pk, stage=stages[1], actor=actor)
     assert [task.func() for task in OrmQ.objects.all()] == ["automations.tasks.drain"]
+
+
+def test_a_worker_without_a_drain_has_tasks_queued_although_another_has_one(sending: Start) -> None:
+    sending("one")
+    eventually(lambda: drains_at_work() == {slot_of("one")})
+    queue_drain()
+    queue_drain(worker="one")
+    assert OrmQ.objects.count() == 0
+    queue_drain(worker="two")
+    assert [task.func() for task in OrmQ.objects.all()] == ["automations.tasks.drain"] * 2
 
 
 def test_what_was_never_queued_is_sent_all_the_same(

@@ -6,6 +6,7 @@ from types import FrameType
 from typing import Any
 
 import psutil
+from django.conf import settings
 from django.core.management.base import BaseCommand
 from django_q.cluster import Cluster
 
@@ -29,5 +30,5 @@ class Command(BaseCommand):
 
     def handle(self, **_options: Any) -> None:
         os.register_at_fork(after_in_child=die_with_parent(signal.SIGTERM))
-        queue_drain()
+        queue_drain(worker=settings.WORKER_NAME)
         WholeCluster().start()
