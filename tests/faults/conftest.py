@@ -31,6 +31,11 @@ def are_delivered(count: int) -> Callable[[], bool]:
     return lambda: list(Delivery.objects.values_list("state", flat=True)) == ["delivered"] * count
 
 
+def in_flight() -> bool:
+    """Whether a drain has anything in hand; to be polled."""
+    return Delivery.objects.filter(leased_until__isnull=False).exists()
+
+
 def assert_nothing_lost(receiver: Receiver) -> None:
     """Each delivery came in at least once, and each time as the bytes that are on record."""
     came = {(request.headers["webhook-id"], request.body) for request in receiver.requests}

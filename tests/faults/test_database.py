@@ -9,8 +9,7 @@ import pytest
 from django.db import connection
 from psycopg import sql
 
-from automations.models import Delivery
-from tests.faults.conftest import Offer, are_delivered, assert_nothing_lost
+from tests.faults.conftest import Offer, are_delivered, assert_nothing_lost, in_flight
 from tests.processes import eventually
 from tests.receivers import Receiver, slow
 from tests.workers import Worker, url_of_test_database
@@ -43,10 +42,6 @@ def database_away() -> Iterator[None]:
             yield
         finally:
             server.execute(allow.format(sql.Identifier(name), sql.SQL("true")))
-
-
-def in_flight() -> bool:
-    return Delivery.objects.filter(leased_until__isnull=False).exists()
 
 
 def test_connections_that_end_again_and_again_while_events_are_offered_lose_no_event(

@@ -8,8 +8,7 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from automations.models import Delivery
-from tests.faults.conftest import Offer, are_delivered, assert_nothing_lost
+from tests.faults.conftest import Offer, are_delivered, assert_nothing_lost, in_flight
 from tests.processes import eventually
 from tests.receivers import Receiver, slow
 from tests.workers import Worker
@@ -23,7 +22,7 @@ def test_all_workers_are_killed_with_their_hands_full_and_started_again(
     receiver.answer(slow(0.5))
     workers = [start_worker(), start_worker()]
     offer(12)
-    eventually(lambda: Delivery.objects.filter(leased_until__isnull=False).exists())
+    eventually(in_flight)
     for worker in workers:
         worker.kill_group()
     receiver.answer(200)
