@@ -28,7 +28,7 @@ class UnknownFilter(Refused):
 
 
 class DeliveryFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter ships no types
-    """`failed_after` and `failed_before` look at when a given up delivery's last attempt was due."""
+    """`failed_after` and `failed_before` look at when a delivery was given up, which is what its `due_at` says then."""
 
     state = filters.ChoiceFilter(choices=Delivery.State.choices)
     event = filters.ChoiceFilter(choices=Event.choices)

@@ -22,7 +22,10 @@ PASSING_CLIENT_ERRORS = frozenset({408, 425, 429})
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A finished attempt and what follows from it: the delivery's next state and, while pending, when it is due."""
+    """A finished attempt and what follows from it: the delivery's next state and, while pending, when it is due.
+
+    Of what is given up `due_at` says when that was: a delivery may have been held for days before.
+    """
 
     claimed: Claimed
     exchange: Exchange
@@ -51,9 +54,10 @@ def judge(
     now: datetime,
 ) -> Outcome:
     """2xx is delivered; 410, the receiver's wish and a used-up schedule give up; everything else waits for a retry."""
-    state, due_at, reason = Delivery.State.FAILED, None, ""
+    state, reason = Delivery.State.FAILED, ""
+    due_at: datetime | None = now
     if exchange.succeeded:
-        state = Delivery.State.DELIVERED
+        state, due_at = Delivery.State.DELIVERED, None
     elif header(exchange, "webhook-delivery").lower() == "abort-message":
         reason = ABORTED
     elif (

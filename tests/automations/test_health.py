@@ -208,7 +208,7 @@ def test_a_message_turned_down_by_name_is_given_up_and_says_that_its_receiver_is
 ) -> None:
     fail(destination, 3)
     aborted = outcome(destination, 422, says="abort-message")
-    assert (aborted.state, aborted.due_at, aborted.reason) == ("failed", None, "aborted_by_receiver")
+    assert (aborted.state, aborted.due_at, aborted.reason) == ("failed", NOON, "aborted_by_receiver")
     after(destination, aborted)
     assert (destination.status, destination.failures_in_row) == ("active", 0)
     assert destination.given_up_untold == 1

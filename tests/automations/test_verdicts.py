@@ -109,7 +109,7 @@ def test_retry_after_is_read_from_the_wire(receiver: Receiver) -> None:
 @pytest.mark.parametrize("says", ["abort-message", "ABORT-MESSAGE", " abort-message "])
 def test_a_receiver_can_have_one_message_given_up(says: str) -> None:
     outcome = judged(Exchange(status_code=503, response_headers=(("webhook-delivery", says),)))
-    assert (outcome.state, outcome.reason, outcome.due_at) == ("failed", "aborted_by_receiver", None)
+    assert (outcome.state, outcome.reason, outcome.due_at) == ("failed", "aborted_by_receiver", NOON)
 
 
 def test_a_receiver_that_asks_to_be_disabled_has_its_message_kept() -> None:
