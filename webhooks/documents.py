@@ -1,14 +1,15 @@
 """The native document: what a sender may tell us, whatever system it is.
 
-Types are strict (a number is no text, true is no number), unknown fields are refused, and null means "leave it as
-it is", so it is dropped here. Only the form is judged; whether a stage or an owner exists is found out when applying.
+Types are strict (a number is no text, true is no number) and unknown fields are refused. Null means "leave it as it
+is" and is dropped here; "@clear" means "empty it" and becomes None. Only the form is judged; whether a stage or an
+owner exists is found out when applying.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
@@ -16,11 +17,14 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
 from crm.contacts import normal_domain, normal_tax_id
+from crm.expressions import CLEAR
 from crm.models import Activity, Call, Deal, Subscription
 from crm.phones import to_e164
+from webhooks.problems import InvalidDocument, Problem, problem
+
+__all__ = ["Document", "InvalidDocument", "Problem", "problem", "read_document"]
 
 Document = dict[str, Any]
-Problem = dict[str, str]
 
 LARGEST_ID = 2**63 - 1
 _MOST_PROBLEMS = 20
@@ -28,30 +32,19 @@ _AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,2})?")
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
-class InvalidDocument(ValueError):
-    """The document cannot be applied. `problems` is a list of {"code", "path", "message"}."""
-
-    def __init__(self, problems: list[Problem]) -> None:
-        self.problems = problems
-        super().__init__("; ".join(f"{problem['path']}: {problem['message']}" for problem in problems))
-
-
-def problem(code: str, path: str, message: str) -> Problem:
-    return {"code": code, "path": path, "message": str(message)}
-
-
 def read_document(value: Any) -> Document:
     """The document with phones as E.164, e-mails in lower case, tax ids as digits, money as Decimal, times aware.
 
-    Raises InvalidDocument.
+    What is not told is not in it, and what shall be emptied is None. Raises InvalidDocument.
     """
-    serializer = DocumentSerializer(data=value)
-    if not serializer.is_valid():
+    try:
+        return _without_nulls(_SERIALIZER.run_validation(value))
+    except serializers.ValidationError as error:
         problems = [
-            problem(error.code or "invalid", path, error) for path, error in _flat(serializer.errors, "")
+            problem(found.code or "invalid", path, found)
+            for path, found in _flat(serializers.as_serializer_error(error), "")
         ]
-        raise InvalidDocument(problems[:_MOST_PROBLEMS])
-    return _without_nulls(serializer.validated_data)
+        raise InvalidDocument(problems[:_MOST_PROBLEMS]) from error
 
 
 def _flat(errors: Any, path: str) -> Iterator[tuple[str, ErrorDetail]]:
@@ -71,15 +64,15 @@ def _inside(path: str, key: str | int) -> str:
     return f"{path}.{key}" if path else key
 
 
+_CLEARED: Any = object()  # stands for None until the nulls that say nothing are gone
+
+
 def _without_nulls(value: Mapping[str, Any]) -> Document:
     return {
-        key: _without_nulls(item) if isinstance(item, Mapping) and key not in _FREE_FORM else item
+        key: _without_nulls(item) if isinstance(item, Mapping) else None if item is _CLEARED else item
         for key, item in value.items()
         if item is not None
     }
-
-
-_FREE_FORM = {"custom_fields", "external_ids"}  # null has a meaning there: it takes the value away
 
 
 class Text(serializers.CharField):
@@ -183,7 +176,7 @@ class CustomFields(serializers.Field[dict[str, Any], Any, Any, Any]):
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if not isinstance(data, dict):
             self.fail("invalid")
-        return data
+        return {key: _CLEARED if item == CLEAR else item for key, item in data.items()}
 
 
 class ExternalIds(CustomFields):
@@ -192,16 +185,17 @@ class ExternalIds(CustomFields):
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         ids = super().to_internal_value(data)
         for system, value in ids.items():
-            is_text = value is None or (isinstance(value, str) and 1 <= len(value) <= 200)
+            is_text = value in (None, _CLEARED) or (isinstance(value, str) and 1 <= len(value) <= 200)
             if not is_text or not 1 <= len(system) <= 60:
                 self.fail("id")
         return ids
 
 
 class Part(serializers.Serializer[Any]):
-    """An object of known fields, each of which may be left out or null."""
+    """An object of known fields, each of which may be left out or null, and some of which may be emptied."""
 
     default_error_messages = {"unknown": _("There is no such field."), "empty": _("There is nothing in it.")}
+    clearable: ClassVar[frozenset[str]] = frozenset()
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         fields = super().get_fields()
@@ -210,10 +204,14 @@ class Part(serializers.Serializer[Any]):
         return fields
 
     def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, Mapping) and (unknown := [key for key in data if key not in self.fields]):
+        if not isinstance(data, Mapping):
+            return super().to_internal_value(data)
+        if unknown := [key for key in data if key not in self.fields]:
             message = ErrorDetail(str(self.error_messages["unknown"]), code="unknown")
             raise serializers.ValidationError({key: [message] for key in unknown[:_MOST_PROBLEMS]})
-        return super().to_internal_value(data)
+        cleared = {key: _CLEARED for key, item in data.items() if item == CLEAR and key in self.clearable}
+        told = super().to_internal_value({key: item for key, item in data.items() if key not in cleared})
+        return {**told, **cleared}
 
     def refuse_empty(self, attrs: Mapping[str, Any]) -> None:
         if all(value is None for value in attrs.values()):
@@ -244,13 +242,18 @@ class MatchPart(Part):
 
 
 class DealPart(Part):
+    clearable = frozenset({"value", "owner", "source", "lost_reason", "expected_close_on"})
+
     title = Text(max_length=200)
     pipeline = Text(max_length=80, trim_whitespace=False)
+    pipeline_id = WholeNumber(min_value=1, max_value=LARGEST_ID)
     stage = Text(max_length=80, trim_whitespace=False)
+    stage_id = WholeNumber(min_value=1, max_value=LARGEST_ID)
     status = Choice(choices=Deal.Status.choices)
     value = Money()
     currency = Text(validators=[RegexValidator(r"\A[A-Z]{3}\Z")])
     owner = Email(max_length=254)
+    expected_close_on = Day()
     source = Text(max_length=80)  # type: ignore[assignment]  # ours, not DRF's attribute: declared fields move away
     add_tags = serializers.ListField(child=Text(max_length=60), max_length=50)
     remove_tags = serializers.ListField(child=Text(max_length=60), max_length=50)
@@ -260,16 +263,25 @@ class DealPart(Part):
 
 
 class ContactPart(Part):
+    clearable = frozenset({"emails", "phones", "tax_id", "job_title"})
+
     name = Text(max_length=160)
     emails = serializers.ListField(child=Email(max_length=254), max_length=20)
     phones = serializers.ListField(child=Phone(max_length=40), max_length=20)
+    tax_id = TaxId(max_length=20)
     job_title = Text(max_length=120)
+    custom_fields = CustomFields()
+    external_ids = ExternalIds()
 
 
 class CompanyPart(Part):
+    clearable = frozenset({"tax_id", "domain"})
+
     name = Text(max_length=160)
     tax_id = TaxId(max_length=20)
     domain = Domain(max_length=253)
+    custom_fields = CustomFields()
+    external_ids = ExternalIds()
 
 
 class ActivityPart(Part):
@@ -292,6 +304,7 @@ class CallPart(Part):
     duration_seconds = WholeNumber(min_value=0, max_value=7 * 24 * 3600)
     status = Text(max_length=40)
     recording_url = serializers.URLField(max_length=2000)
+    agent = Email(max_length=254)
 
     def validate(self, attrs: Any) -> Any:
         self.refuse_empty(attrs)
@@ -299,6 +312,8 @@ class CallPart(Part):
 
 
 class SubscriptionPart(Part):
+    clearable = frozenset({"amount", "renews_on"})
+
     external_id = Text(max_length=200)
     plan = Text(max_length=160)
     status = Choice(choices=Subscription.Status.choices)
@@ -318,6 +333,7 @@ class DocumentSerializer(Part):
     occurred_at = Moment()
     match = MatchPart()
     if_missing = Choice(choices=["create", "ignore", "reject"])
+    only_if_empty = serializers.ListField(child=Text(max_length=200), max_length=150)
     deal = DealPart()
     contact = ContactPart()
     company = CompanyPart()
@@ -330,3 +346,6 @@ class DocumentSerializer(Part):
     def validate(self, attrs: Any) -> Any:
         self.refuse_empty({name: attrs.get(name) or None for name in self._CONTENT})
         return attrs
+
+
+_SERIALIZER = DocumentSerializer()  # made once: making it takes longer than judging with it

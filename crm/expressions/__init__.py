@@ -6,6 +6,26 @@ ExpressionError, in words fit for whoever wrote it.
 
 from crm.expressions.bounds import DEEPEST
 from crm.expressions.errors import ExpressionError
-from crm.expressions.language import LONGEST, Expression, compile, evaluate, is_true  # noqa: A004  # as re.compile
+from crm.expressions.functions import CLEAR
+from crm.expressions.language import (
+    LONGEST,
+    Expression,
+    Surroundings,
+    compile,  # noqa: A004  # as re.compile
+    evaluate,
+    is_constant,
+    is_true,
+)
 
-__all__ = ["DEEPEST", "LONGEST", "Expression", "ExpressionError", "compile", "evaluate", "is_true"]
+__all__ = [
+    "CLEAR",
+    "DEEPEST",
+    "LONGEST",
+    "Expression",
+    "ExpressionError",
+    "Surroundings",
+    "compile",
+    "evaluate",
+    "is_constant",
+    "is_true",
+]

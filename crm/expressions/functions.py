@@ -5,7 +5,7 @@ leaves out. What is there and cannot be understood is an error: passing over it 
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
@@ -24,29 +24,55 @@ from crm.phones import to_e164
 
 _TEXT: Any = {"types": ["string", "number", "null"]}
 _ANY: Any = {"types": []}
+CLEAR = "@clear"  # what a document says to empty a field, since null leaves it as it is
 _LONGEST_CURRENCY = 3
 _MILLISECONDS = 10**11  # such a number of seconds would be in the year 5138
 _LOCAL_FORMATS = ("%d/%m/%Y", "%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%d-%m-%Y", "%d.%m.%Y")
 
 
 class NativeFunctions(Functions):
-    """JMESPath's functions and ours, with the work that they may make."""
+    """JMESPath's functions and ours, with the work that they may make.
 
-    def __init__(self, budget: Budget) -> None:
+    `root` is the whole of what is evaluated, `headers` what came beside it, under names in lower case.
+    """
+
+    def __init__(self, budget: Budget, *, root: Any = None, headers: Mapping[str, str] | None = None) -> None:
         super().__init__()
-        self._budget = budget
+        self._budget, self._root, self._headers = budget, root, headers or {}
 
     def call_function(self, function_name: str, resolved_args: Iterable[Any]) -> Any:
         values = list(resolved_args)
         self._budget.weigh([value for value in values if isinstance(value, str | list | dict)])
         result = super().call_function(function_name, values)
-        self._budget.weigh(result)
+        if function_name != "root":  # which nothing was made for
+            self._budget.weigh(result)
         return result
 
-    @signature({"types": ["string"]}, {"types": ["array-string"]})
-    def _func_join(self, separator: str, array: list[str]) -> str:
+    @signature()
+    def _func_root(self) -> Any:
+        return self._root
+
+    @signature({"types": ["string"]})
+    def _func_header(self, name: str) -> str | None:
+        return self._headers.get(name.lower())
+
+    @signature()
+    def _func_clear(self) -> str:
+        return CLEAR
+
+    @signature({"types": ["array", "null"]})
+    def _func_first(self, items: list[Any] | None) -> Any:
+        return next((item for item in items or [] if item is not None and item != ""), None)
+
+    @signature({"types": ["string"]}, {"types": ["array", "null"]})
+    def _func_join(self, separator: str, array: list[Any] | None) -> str | None:
+        """As in JMESPath, and what is nothing is passed over: a name without a surname has no space after it."""
+        if array is None:
+            return None
+        if any(isinstance(item, dict | list) for item in array):
+            raise ExpressionError(_("Only texts and numbers can be joined."))
         self._budget.write(len(separator) * len(array))
-        return separator.join(array)
+        return separator.join(_as_written(item) for item in array if item is not None and item != "")
 
     @signature(_TEXT, _TEXT)
     def _func_to_phone(self, text: Any, country: Any) -> str | None:

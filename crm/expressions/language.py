@@ -1,6 +1,6 @@
 """From the text of an expression to its value."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
@@ -46,7 +46,18 @@ def compile(text: str) -> Expression:  # noqa: A001  # as re.compile
     return _compile(text)
 
 
-@lru_cache(maxsize=500)
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an expression sees besides its document: the whole it is a part of (`root()`), and headers by their names
+    in lower case (`header('X-Event')`). Expressions that share one share the work they may make.
+    """
+
+    root: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
+    budget: Budget = field(default_factory=Budget)
+
+
+@lru_cache(maxsize=2000)
 def _compile(text: str) -> Expression:
     if not is_storable(text):
         raise ExpressionError(_("The expression holds characters that cannot be kept."))
@@ -65,12 +76,12 @@ def _compile(text: str) -> Expression:
     return Expression(text=text, tree=tree)
 
 
-def evaluate(expression: Expression, document: Any) -> Any:
+def evaluate(expression: Expression, document: Any, *, around: Surroundings | None = None) -> Any:
     """The value of an expression over a document of JSON values. Raises ExpressionError."""
-    budget = Budget()
+    around = around or Surroundings(root=document)
     try:
-        value = _Interpreter(budget).visit(expression.tree, document)
-        budget.weigh(value)
+        value = _Interpreter(around).visit(expression.tree, document)
+        around.budget.weigh(value)
     except ExpressionError:
         raise
     except JMESPathTypeError as error:
@@ -80,6 +91,11 @@ def evaluate(expression: Expression, document: Any) -> Any:
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise ExpressionError(_("The expression cannot work with these values.")) from error
     return value
+
+
+def is_constant(expression: Expression) -> bool:
+    """Whether it says the same of every document: a literal and nothing else."""
+    return bool(expression.tree["type"] == "literal")
 
 
 def is_true(value: Any) -> bool:
@@ -102,9 +118,10 @@ class _Interpreter(TreeInterpreter):
         }
     )
 
-    def __init__(self, budget: Budget) -> None:
-        super().__init__(Options(custom_functions=NativeFunctions(budget)))
-        self._budget = budget
+    def __init__(self, around: Surroundings) -> None:
+        functions = NativeFunctions(around.budget, root=around.root, headers=around.headers)
+        super().__init__(Options(custom_functions=functions))
+        self._budget = around.budget
 
     def visit(self, node: Any, *args: Any, **kwargs: Any) -> Any:
         self._budget.visit()
