@@ -12,6 +12,8 @@ from django.utils.translation import gettext as _
 
 from crm.models import User
 from crm.refusals import InvalidFields
+from webhooks.handling import clean_matching, clean_writing
+from webhooks.mapping import check_mapping
 from webhooks.models import InboundEndpoint
 from webhooks.models.endpoints import new_key
 from webhooks.recording_access import take_recording_auth
@@ -23,6 +25,8 @@ _FIELDS = {
     "enabled",
     "preset",
     "mapping",
+    "matching",
+    "writing",
     "dedupe",
     "default_pipeline",
     "default_stage",
@@ -123,6 +127,8 @@ def _save(endpoint: InboundEndpoint, fields: Mapping[str, Any]) -> InboundEndpoi
     if (access := fields.get("recording_auth")) is not None:
         take_recording_auth(endpoint, access)
     endpoint.allowed_networks = _networks(endpoint.allowed_networks)
+    endpoint.matching, endpoint.writing = clean_matching(endpoint.matching), clean_writing(endpoint.writing)
+    _check_mapping(endpoint.mapping)
     _check_defaults(endpoint)
     try:
         endpoint.full_clean()
@@ -140,11 +146,19 @@ def _networks(texts: list[str]) -> list[str]:
         raise InvalidFields({"allowed_networks": [_("“%s” is no network.") % error.args[0]]}) from error
 
 
+def _check_mapping(mapping: Any) -> None:
+    """Raise InvalidFields with the place in the mapping of each thing that is wrong."""
+    wrong: dict[str, list[str]] = {}
+    for path, message in [] if mapping is None else check_mapping(mapping):
+        wrong.setdefault(".".join(filter(None, ["mapping", path])), []).append(message)
+    if wrong:
+        raise InvalidFields(wrong)
+
+
 def _check_defaults(endpoint: InboundEndpoint) -> None:
     stage, pipeline = endpoint.default_stage, endpoint.default_pipeline
     if stage and pipeline and stage.pipeline_id != pipeline.pk:
         raise InvalidFields({"defaults": [_("This stage belongs to another pipeline.")]})
-    for name in ("mapping", "dedupe"):
-        # Neither is carried out yet, and what is kept must not be ignored.
-        if getattr(endpoint, name) is not None:
-            raise InvalidFields({name: [_("This cannot be set yet.")]})
+    if endpoint.dedupe is not None:
+        # It is not carried out yet, and what is kept must not be ignored.
+        raise InvalidFields({"dedupe": [_("This cannot be set yet.")]})

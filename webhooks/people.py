@@ -1,11 +1,14 @@
 """Writes the contact and the company of a document: found and completed, or made."""
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from crm.actors import Actor
 from crm.contacts import create_company, create_contact, update_company, update_contact
 from crm.models import Company, Contact, Deal
 from webhooks.documents import Document
+from webhooks.filling import without_filled
 from webhooks.matching import (
     Identity,
     all_phone_variants,
@@ -13,11 +16,23 @@ from webhooks.matching import (
     find_company,
     find_contact,
 )
+from webhooks.snapshots import of_party
+
+Party = TypeVar("Party", Contact, Company)
+_EMPTY = {"emails": [], "phones": [], "tax_id": "", "job_title": "", "domain": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Written(Generic[Party]):
+    """A contact or company as it is now, and what a reader would have seen of it before: nothing of a new one."""
+
+    row: Party
+    before: Mapping[str, Any]
 
 
 def write_company(
     document: Document, identity: Identity, *, deal: Deal | None, actor: Actor
-) -> Company | None:
+) -> Written[Company] | None:
     """The company of the document with what is told of it, or None where no company is spoken of."""
     told = dict(document.get("company", {}))
     if identity.company_tax_id:
@@ -28,14 +43,19 @@ def write_company(
     if company is None and deal is not None and deal.company and not contradicts(deal.company, identity):
         company = deal.company
     if company is not None:
-        return update_company(company_id=company.pk, actor=actor, fields=told)
-    name = identity.domain or identity.company_tax_id
-    return create_company(actor=actor, fields={"name": name, **told})
+        before = of_party(company)
+        told = without_filled(told, document, part="company", row=company)
+        row = update_company(company_id=company.pk, actor=actor, fields=_emptied(told))
+        return Written(row, before)
+    name = (
+        identity.domain or identity.company_tax_id or next((value for _, value in identity.company_ids), "")
+    )
+    return Written(create_company(actor=actor, fields=_emptied({"name": name, **told})), {})
 
 
 def write_contact(
     document: Document, identity: Identity, *, deal: Deal | None, company: Company | None, actor: Actor
-) -> Contact | None:
+) -> Written[Contact] | None:
     """The contact of the document with what is told of it, or None where no person is spoken of.
 
     New e-mails and phones join those that are known.
@@ -43,25 +63,42 @@ def write_contact(
     told = dict(document.get("contact", {}))
     contact = find_contact(identity) or (deal.contact if deal else None)
     if contact is not None:
-        return _complete(contact, told, company=company, actor=actor) if told else contact
+        before = of_party(contact)
+        told = without_filled(told, document, part="contact", row=contact)
+        row = _complete(contact, told, company=company, actor=actor) if told else contact
+        return Written(row, before)
     if not told and not identity.names_a_person:
         return None
+    known_as = identity.emails + identity.phones + (identity.person_tax_id,)
     fields: dict[str, Any] = {
-        "name": next(iter(identity.emails + identity.phones), identity.person_tax_id),
-        **told,
+        "name": next(filter(None, known_as), "") or next((value for _, value in identity.contact_ids), ""),
+        **_emptied(told),
         "emails": list(identity.emails),
         "phones": list(identity.phones),
         "tax_id": identity.person_tax_id,
         "company": company,
     }
-    return create_contact(actor=actor, fields=fields)
+    return Written(create_contact(actor=actor, fields=fields), {})
 
 
 def _complete(contact: Contact, told: dict[str, Any], *, company: Company | None, actor: Actor) -> Contact:
     known_phones = set(all_phone_variants(contact.phones))
-    emails = [email for email in told.pop("emails", []) if email not in contact.emails]
-    phones = [phone for phone in told.pop("phones", []) if phone not in known_phones]
-    fields = {**told, "emails": [*contact.emails, *emails], "phones": [*contact.phones, *phones]}
+    emails = [email for email in told.get("emails") or [] if email not in contact.emails]
+    phones = [phone for phone in told.get("phones") or [] if phone not in known_phones]
+    fields = {
+        **_emptied(told),
+        "emails": [] if _is_emptied("emails", told) else [*contact.emails, *emails],
+        "phones": [] if _is_emptied("phones", told) else [*contact.phones, *phones],
+    }
     if contact.company is None and company is not None:
         fields["company"] = company
     return update_contact(contact_id=contact.pk, actor=actor, fields=fields)
+
+
+def _is_emptied(name: str, told: Mapping[str, Any]) -> bool:
+    return name in told and told[name] is None
+
+
+def _emptied(told: Mapping[str, Any]) -> dict[str, Any]:
+    """With None, which says that a field shall be emptied, as the value that an empty field has."""
+    return {name: _EMPTY[name] if value is None else value for name, value in told.items()}

@@ -21,7 +21,7 @@ _TONES = {
 
 def timeline_of(deal: Deal, **_signal: Any) -> list[TimelineEntry]:
     """The requests that were applied to the deal, or ignored because of it."""
-    requests = InboundRequest.objects.filter(deal=deal).select_related("endpoint").newest_first()
+    requests = InboundRequest.objects.of_deal(deal.pk).select_related("endpoint").newest_first()
     return [_entry(request) for request in requests[:LONGEST]]
 
 

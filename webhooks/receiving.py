@@ -16,6 +16,7 @@ from django.views.decorators.csrf import csrf_exempt
 from webhooks.bodies import Malformed, is_readable, parse_body
 from webhooks.documents import Problem, problem
 from webhooks.models import InboundEndpoint, InboundRequest
+from webhooks.problems import in_readers_language
 from webhooks.requests import Arrival, apply_request, refuse, store
 from webhooks.verification import Signed, is_verified
 
@@ -78,9 +79,10 @@ def answer(stored: InboundRequest) -> JsonResponse:
         case InboundRequest.State.DUPLICATE:
             return JsonResponse({**told, "id": stored.first_request_id})
         case InboundRequest.State.IGNORED:
-            return JsonResponse({**told, "reason": stored.reason})
+            detail = {"detail": stored.detail} if stored.detail else {}
+            return JsonResponse({**told, "reason": stored.reason, **detail})
         case InboundRequest.State.REJECTED:
-            return JsonResponse({**told, "errors": stored.errors}, status=422)
+            return JsonResponse({**told, "errors": in_readers_language(stored.errors)}, status=422)
     return JsonResponse({**told, "status": "received"}, status=202)
 
 

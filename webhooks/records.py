@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from crm.actors import Actor
 from crm.announcements import announce_deals
 from crm.calls import report_call
-from crm.models import Activity, Deal, Subscription
+from crm.models import Activity, Deal, Subscription, User
 from webhooks.documents import Document, InvalidDocument, problem
 from webhooks.snapshots import Changes
 
@@ -24,7 +24,7 @@ def write_records(document: Document, *, deal: Deal, system: str, actor: Actor) 
     if "call" in document:
         call = report_call(
             system=system,
-            facts=document["call"],
+            facts=_with_agent(document["call"]),
             deal=deal,
             actor=actor,
             occurred_at=document.get("occurred_at"),
@@ -36,6 +36,13 @@ def write_records(document: Document, *, deal: Deal, system: str, actor: Actor) 
     if changes:
         announce_deals(pipelines=[deal.pipeline_id], stages=[], deals=[deal.pk], actor=actor)
     return changes
+
+
+def _with_agent(told: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The facts with our user for the agent's e-mail. Who is none of us took the call all the same."""
+    if "agent" not in told:
+        return told
+    return {**told, "agent": User.objects.filter(email__iexact=told["agent"]).first()}
 
 
 def _write_activity(told: Mapping[str, Any], *, deal: Deal, actor: Actor) -> Activity:

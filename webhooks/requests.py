@@ -21,22 +21,28 @@ from django_q.tasks import async_task
 
 from crm.actors import Actor, acting_as
 from crm.refusals import Refused
-from webhooks.applying import NothingToDo, apply_document
-from webhooks.bodies import Malformed, parse_body
-from webhooks.documents import Document, InvalidDocument, Problem, problem, read_document
+from webhooks.alerts import tell_given_up
+from webhooks.applying import NeedsDecision, NothingToDo, apply_documents
+from webhooks.contents import judged, records_in
+from webhooks.documents import InvalidDocument, Problem, problem
+from webhooks.mapping import NotWanted
 from webhooks.models import InboundEndpoint, InboundRequest
+from webhooks.problems import in_every_language
+from webhooks.snapshots import Changes
+from webhooks.writing import Applied
 
 log = logging.getLogger(__name__)
 
 State, Reason = InboundRequest.State, InboundRequest.Reason
 
 WINDOW = timedelta(days=30)  # how long a repeat is recognised
-WAITS = [timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 3600)]  # after each try
-_REPLAYABLE = (
-    (State.REJECTED, (Reason.INVALID, Reason.NO_MATCH)),
-    (State.IGNORED, (Reason.STALE, Reason.NO_MATCH)),
-    (State.FAILED, (Reason.ERROR,)),
-)
+# After each try; the last is how long a process may be at the sixth before the request counts as given up.
+WAITS = [timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 3600, 3600)]
+REPLAYABLE: dict[str, tuple[str, ...]] = {
+    State.REJECTED: (Reason.INVALID, Reason.NO_MATCH),
+    State.IGNORED: (Reason.STALE, Reason.NO_MATCH, Reason.NOT_WANTED),
+    State.FAILED: (Reason.ERROR,),
+}
 
 
 class NotReplayable(Refused):
@@ -151,12 +157,13 @@ def claim(*, request_id: str, now: datetime) -> bool:
 
 
 def apply_request(*, request_id: str, now: datetime) -> InboundRequest:
-    """Apply a claimed request and return it as it then is: applied, ignored, rejected; or, where something went
-    wrong on our side, still `received` until its next try, after the last one `failed`.
+    """Apply a claimed request and return it as it then is: applied, ignored, rejected; `received` with the reason
+    `review` where a person has to choose; or, where something went wrong on our side, still `received` until its
+    next try, after the last one `failed`.
     """
     try:
         with transaction.atomic():
-            request = InboundRequest.objects.select_for_update().get(pk=request_id)
+            request = _locked(request_id)
             if request.state == State.RECEIVED:
                 _finish(request, now=now)
     except Exception:
@@ -165,59 +172,118 @@ def apply_request(*, request_id: str, now: datetime) -> InboundRequest:
         tries = InboundRequest.objects.values_list("tries", flat=True).get(pk=request_id)
         if tries >= len(WAITS):
             _give_up(request_id, now=now)
-    return InboundRequest.objects.select_related("endpoint", "first_request").get(pk=request_id)
+        return InboundRequest.objects.select_related("endpoint", "first_request").get(pk=request_id)
+    else:
+        return request
+
+
+def _locked(request_id: str) -> InboundRequest:
+    rows = InboundRequest.objects.select_related("endpoint__default_stage__pipeline")
+    return rows.select_for_update(of=("self",)).get(pk=request_id)
 
 
 def _finish(request: InboundRequest, *, now: datetime) -> None:
     """Do what the request asks and write what became of it. A refusal undoes the doing, not the writing."""
+    try:
+        applied = attempt(request)
+    except InvalidDocument as error:
+        missing = all(row["code"] == "no_match" for row in error.problems)
+        reason = Reason.NO_MATCH if missing else Reason.INVALID
+        problems = in_every_language(error.problems, lambda: _problems_of(request))
+        _write(request, State.REJECTED, now=now, reason=reason, errors=problems, holds_key=False)
+    except NotWanted as unwanted:
+        _write(request, State.IGNORED, now=now, reason=Reason.NOT_WANTED, detail=unwanted.why)
+    except NothingToDo as nothing:
+        why = {"reason": nothing.reason, "detail": nothing.detail}
+        _write(request, State.IGNORED, now=now, deal=nothing.deal, **why)
+    except NeedsDecision:
+        _put_up_for_review(request)
+    else:
+        deals = list(dict.fromkeys(each.deal.pk for each in applied))
+        several = deals if len(deals) > 1 else []
+        changes = changes_of(applied)
+        _write(request, State.APPLIED, now=now, deal=applied[0].deal, deals=several, changes=changes)
+
+
+def attempt(request: InboundRequest) -> list[Applied]:
+    """Apply what is in a request, in a transaction of its own within the caller's.
+
+    Raises InvalidDocument, NotWanted, NothingToDo, NeedsDecision, and has then done nothing.
+    """
     endpoint = request.endpoint
     actor = Actor.inbound(
         endpoint_id=endpoint.pk, name=endpoint.name, chain=request.chain, depth=request.depth
     )
-    document: Document = {}
+    records = records_in(
+        mapping=endpoint.mapping,
+        body=bytes(request.body),
+        content_type=request.content_type,
+        headers=request.headers,
+    )
+    documents = judged(records)
+    with transaction.atomic(), acting_as(actor):
+        return apply_documents(documents, endpoint=endpoint, actor=actor, decisions=request.decisions)
+
+
+def changes_of(applied: Sequence[Applied]) -> Changes:
+    """`{path: [before, after]}`, with the place of each record before its paths where there are several."""
+    if len(applied) == 1:
+        return applied[0].changes
+    return {
+        f"[{place}].{path}": change
+        for place, each in enumerate(applied)
+        for path, change in each.changes.items()
+    }
+
+
+def _problems_of(request: InboundRequest) -> list[Problem]:
     try:
-        document = document_of(body=bytes(request.body), content_type=request.content_type)
-        with transaction.atomic(), acting_as(actor):
-            applied = apply_document(document, endpoint=endpoint, actor=actor)
+        with transaction.atomic():
+            attempt(request)
+            transaction.set_rollback(True)
     except InvalidDocument as error:
-        missing = all(row["code"] == "no_match" for row in error.problems)
-        reason = Reason.NO_MATCH if missing else Reason.INVALID
-        _write(request, State.REJECTED, now=now, reason=reason, errors=error.problems, holds_key=False)
-    except NothingToDo as error:
-        told = {"deal": error.deal, "occurred_at": document.get("occurred_at")}
-        _write(request, State.IGNORED, now=now, reason=error.reason, **told)
-    else:
-        told = {"deal": applied.deal, "occurred_at": document.get("occurred_at")}
-        _write(request, State.APPLIED, now=now, changes=applied.changes, **told)
+        return error.problems
+    except (NotWanted, NothingToDo, NeedsDecision):
+        return []
+    return []
 
 
-def document_of(*, body: bytes, content_type: str) -> Document:
-    """The document in a body. Raises InvalidDocument, also for a body that is malformed."""
-    try:
-        return read_document(parse_body(body=body, content_type=content_type))
-    except Malformed as error:
-        raise InvalidDocument([problem("malformed", "", str(error))]) from error
+def _put_up_for_review(request: InboundRequest) -> None:
+    """It keeps its key, so that a repeat is one, and is due no more until somebody has chosen."""
+    request.reason, request.next_try_at = Reason.REVIEW, None
+    request.save(update_fields=["reason", "next_try_at"])
 
 
 def _write(request: InboundRequest, state: InboundRequest.State, *, now: datetime, **result: Any) -> None:
     """From `received` to `state`, once."""
-    result = {"reason": "", "errors": [], "changes": {}, **result}
-    waiting = InboundRequest.objects.waiting().filter(pk=request.pk)
-    changed = waiting.update(state=state, processed_at=now, next_try_at=None, **result)
-    if not changed:
+    fresh = {"reason": "", "detail": "", "errors": [], "changes": {}}
+    result = {**fresh, **result, "state": state, "processed_at": now, "next_try_at": None}
+    if not InboundRequest.objects.waiting().filter(pk=request.pk).update(**result):
         raise RuntimeError(f"{request.pk} was finished twice")
+    for name, value in result.items():
+        setattr(request, name, value)
 
 
+def _given_up() -> list[Problem]:
+    return [problem("error", "", _("Stagehook tried %(count)d times.") % {"count": len(WAITS)})]
+
+
+@transaction.atomic
 def _give_up(request_id: str, *, now: datetime) -> None:
-    message = _("Stagehook tried %(count)d times.") % {"count": len(WAITS)}
-    InboundRequest.objects.waiting().filter(pk=request_id).update(
-        state=State.FAILED,
-        reason=Reason.ERROR,
-        errors=[problem("error", "", message)],
-        holds_key=False,
-        next_try_at=None,
-        processed_at=now,
+    given_up = (
+        InboundRequest.objects.waiting()
+        .filter(pk=request_id)
+        .update(
+            state=State.FAILED,
+            reason=Reason.ERROR,
+            errors=in_every_language(_given_up(), _given_up),
+            holds_key=False,
+            next_try_at=None,
+            processed_at=now,
+        )
     )
+    if given_up:
+        tell_given_up(request_id=request_id, now=now)
 
 
 # ---- What was left lying, and what shall be tried again ----
@@ -245,7 +311,7 @@ def replay(*, request_id: str, now: datetime) -> InboundRequest:
     """Apply a request once more that was rejected, ignored or given up. Raises NotReplayable."""
     with transaction.atomic():
         request = InboundRequest.objects.select_for_update().get(pk=request_id)
-        if not any(request.state == state and request.reason in reasons for state, reasons in _REPLAYABLE):
+        if request.reason not in REPLAYABLE.get(request.state, ()):
             raise NotReplayable(
                 _("Only what was rejected for its content, ignored or failed can be replayed.")
             )

@@ -1,22 +1,13 @@
-"""What a request changed, as a person reads it: the deal before and after, by field."""
+"""What a request changed, as a person reads it: the deal before and after, by field. Asks the database for nothing."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from crm.deals.edits import external_ids
 from crm.models import Company, Contact, Deal
 
 Changes = dict[str, list[Any]]
-
-
-def snapshot(deal: Deal) -> dict[str, Any]:
-    """`{"deal.stage": "New", "contact.emails": […], …}` as the database has it now."""
-    fresh = Deal.objects.select_related(
-        "pipeline", "stage", "owner", "source", "lost_reason", "contact", "company"
-    ).get(pk=deal.pk)
-    return dict(
-        [*_of_deal(fresh), *_of_contact(fresh.contact), *_of_company(fresh.company)],
-    )
+_CONTACT: Sequence[str] = ("name", "emails", "phones", "tax_id", "job_title")
+_COMPANY: Sequence[str] = ("name", "domain", "tax_id")
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Changes:
@@ -28,32 +19,30 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Changes:
     }
 
 
-def _of_deal(deal: Deal) -> Iterator[tuple[str, Any]]:
-    yield "deal.title", deal.title
-    yield "deal.pipeline", deal.pipeline.name
-    yield "deal.stage", deal.stage.name
-    yield "deal.status", deal.status
-    yield "deal.value", f"{deal.value:.2f}"
-    yield "deal.currency", deal.currency
-    yield "deal.owner", deal.owner and deal.owner.email
-    yield "deal.source", deal.source and deal.source.name
-    yield "deal.lost_reason", deal.lost_reason and deal.lost_reason.name
-    yield "deal.contact", deal.contact and deal.contact.name
-    yield "deal.company", deal.company and deal.company.name
-    yield "deal.tags", sorted(deal.tags.values_list("name", flat=True))
-    yield from ((f"deal.custom_fields.{key}", value) for key, value in deal.custom_fields.items())
-    yield from ((f"deal.external_ids.{system}", value) for system, value in external_ids(deal).items())
+def of_deal(deal: Deal, *, tags: Iterable[str], external_ids: Mapping[str, str]) -> dict[str, Any]:
+    """`{"deal.stage": "New", …}` of a deal that was loaded with what it refers to."""
+    return {
+        "deal.title": deal.title,
+        "deal.pipeline": deal.pipeline.name,
+        "deal.stage": deal.stage.name,
+        "deal.status": deal.status,
+        "deal.value": f"{deal.value:.2f}",
+        "deal.currency": deal.currency,
+        "deal.owner": deal.owner and deal.owner.email,
+        "deal.source": deal.source and deal.source.name,
+        "deal.expected_close_on": deal.expected_close_on and deal.expected_close_on.isoformat(),
+        "deal.lost_reason": deal.lost_reason and deal.lost_reason.name,
+        "deal.contact": deal.contact and deal.contact.name,
+        "deal.company": deal.company and deal.company.name,
+        "deal.tags": sorted(tags),
+        **{f"deal.custom_fields.{key}": value for key, value in deal.custom_fields.items()},
+        **{f"deal.external_ids.{system}": value for system, value in external_ids.items()},
+    }
 
 
-def _of_contact(contact: Contact | None) -> Iterator[tuple[str, Any]]:
-    if contact is None:
-        return
-    for name in ("name", "emails", "phones", "tax_id", "job_title"):
-        yield f"contact.{name}", getattr(contact, name)
-
-
-def _of_company(company: Company | None) -> Iterator[tuple[str, Any]]:
-    if company is None:
-        return
-    for name in ("name", "domain", "tax_id"):
-        yield f"company.{name}", getattr(company, name)
+def of_party(party: Contact | Company) -> dict[str, Any]:
+    """`{"contact.emails": […], …}` of a contact, or the like of a company."""
+    part = "contact" if isinstance(party, Contact) else "company"
+    names = _CONTACT if isinstance(party, Contact) else _COMPANY
+    custom = {f"{part}.custom_fields.{key}": value for key, value in party.custom_fields.items()}
+    return {**{f"{part}.{name}": getattr(party, name) for name in names}, **custom}

@@ -53,6 +53,18 @@ def value(text: str, document: Any = None) -> Any:
         ("default('a', 'x')", "a"),
         ("to_json('{\"a\": [1]}').a[0]", 1),
         ("text < `3`", None),
+        ("join(' ', ['Ana', nothing, '', 'Lima', `7`])", "Ana Lima 7"),
+        ("join(' ', nothing)", None),
+        ("first([nothing, '', 'a', 'b'])", "a"),
+        ("first(nothing)", None),
+        ("clear()", "@clear"),
+        ("header('X-Topic')", None),
+        ("n[?@ == root().n[3]]", [3]),
+        ("to_phone('5511955500100', 'BR')", "+5511955500100"),
+        ("to_phone('whatsapp:+5511955500100', 'BR')", "+5511955500100"),
+        ("to_date('24/11/2026 08:30')", "2026-11-24"),
+        ("to_datetime('20261124T120000Z')", "2026-11-24T12:00:00.000Z"),
+        ("to_date('20261124')", "2026-11-24"),
     ],
 )
 def test_the_functions_do_what_they_are_called(text: str, expected: object) -> None:

@@ -48,6 +48,15 @@ def test_a_new_endpoint_shows_its_secret_once_and_takes_what_is_signed_with_it(
         "secret": endpoint.secret,
         "recording_auth": {"scheme": "none"},
         "mapping": None,
+        "matching": {"within": "all", "when_several": "newest", "if_missing": "create"},
+        "writing": {
+            "stage": "any",
+            "status": "any",
+            "unknown_fields": "refuse",
+            "unknown_tags": "create",
+            "owner": "fixed",
+            "owners": [],
+        },
         "dedupe": None,
         "defaults": {"pipeline": pipeline.pk, "stage": None, "owner": None, "source": None},
         "response_mode": "wait",
@@ -103,7 +112,23 @@ def test_a_secret_of_ones_own_is_taken_and_never_shown_in_the_verification(admin
         ({"name": "x", "rate_limit_per_minute": 0}, "rate_limit_per_minute"),
         ({"name": "x", "defaults": {"stage": 10**9}}, "defaults.stage"),
         ({"name": "x", "defaults": {"color": 1}}, "defaults.color"),
-        ({"name": "x", "mapping": {"fields": {}}}, "mapping"),
+        ({"name": "x", "mapping": {"fields": {}}}, "mapping.fields"),
+        ({"name": "x", "mapping": {"fields": {"deal.titel": "name"}}}, "mapping.fields.deal.titel"),
+        ({"name": "x", "mapping": {"fields": {"deal.title": "name["}}}, "mapping.fields.deal.title"),
+        ({"name": "x", "mapping": [{"fields": {"deal.title": 1}}]}, "mapping.[0].fields.deal.title"),
+        ({"name": "x", "mapping": []}, "mapping"),
+        ({"name": "x", "mapping": "name"}, "mapping"),
+        ({"name": "x", "mapping": {"fields": {"deal.title": "x"}, "if": "y"}}, "mapping.if"),
+        ({"name": "x", "mapping": {"fields": {"deal.title": "x"}, "each": "a["}}, "mapping.each"),
+        (
+            {"name": "x", "mapping": {"fields": {"deal.title": "x"}, "only_if_empty": ["y"]}},
+            "mapping.only_if_empty",
+        ),
+        ({"name": "x", "matching": {"within": "galaxy"}}, "matching"),
+        ({"name": "x", "matching": {"where": "all"}}, "matching"),
+        ({"name": "x", "writing": {"stage": "sideways"}}, "writing"),
+        ({"name": "x", "writing": {"owners": [0]}}, "writing"),
+        ({"name": "x", "writing": {"owners": ["ana"]}}, "writing"),
         ({"name": "x", "dedupe": {"keys": []}}, "dedupe"),
     ],
 )
@@ -183,9 +208,12 @@ def test_a_preview_says_what_would_happen_and_writes_nothing(
     assert moved.json() == {
         "status": "applied",
         "reason": "",
+        "detail": "",
         "deal": deal.pk,
+        "candidates": [],
         "changes": {"deal.stage": ["New", "Won"]},
         "errors": [],
+        "documents": [{"match": {"deal_id": deal.pk}, "deal": {"stage": "Won"}}],
     }
     assert (made.json()["deal"], made.json()["changes"]["contact.name"]) == (None, [None, "Ana"])
     assert [error["path"] for error in wrong.json()["errors"]] == ["deal.stage"]

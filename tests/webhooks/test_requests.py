@@ -110,7 +110,7 @@ def test_a_request_whose_process_died_is_finished_by_the_sweeper(
     assert (Deal.objects.get().title, Activity.objects.count()) == ("paid", 1)
 
 
-def test_what_goes_wrong_on_our_side_is_tried_five_times_and_then_failed(
+def test_what_goes_wrong_on_our_side_is_tried_again_five_times_and_then_failed(
     sender: Sender, deal: Deal, nothing_changes: NothingChanges
 ) -> None:
     document = {"event_id": "e1", "match": {"deal_id": deal.pk}, "deal": {"title": "paid"}}
@@ -118,9 +118,9 @@ def test_what_goes_wrong_on_our_side_is_tried_five_times_and_then_failed(
         response = sender.post(document)
         assert (response.status_code, response.json()["status"]) == (202, "received")
         waits = list(_sweep_until_given_up())
-    assert waits == [30, 120, 600]
+    assert waits == [30, 120, 600, 3600]
     request = InboundRequest.objects.get()
-    assert (request.state, request.reason, request.tries, request.holds_key) == ("failed", "error", 5, False)
+    assert (request.state, request.reason, request.tries, request.holds_key) == ("failed", "error", 6, False)
     nothing_changes()
     assert Change.objects.filter(actor_kind="inbound").count() == 0
     replayed = replay(request_id=request.pk, now=timezone.now())
@@ -140,7 +140,7 @@ def test_a_request_that_kills_its_process_is_given_up(
     endpoint: InboundEndpoint, deal: Deal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _store_and_die(endpoint, deal, monkeypatch)
-    InboundRequest.objects.update(tries=5)
+    InboundRequest.objects.update(tries=6)
     assert apply_due(now=timezone.now() + timedelta(seconds=6)) == 0
     assert states() == [("failed", "error")]
 

@@ -1,6 +1,7 @@
 """`inbound_endpoints/`: where other systems post to. A secret is shown once, when it is made."""
 
 import json
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -22,8 +23,10 @@ from webhooks.endpoints import (
     rotate_url,
     update_endpoint,
 )
+from webhooks.handling import MATCHING, WRITING, matching_of, writing_of
 from webhooks.models import InboundEndpoint, InboundRequest
 from webhooks.preview import preview
+from webhooks.problems import in_readers_language
 
 DAY = 86_400
 
@@ -83,10 +86,73 @@ class RecordingAuthField(serializers.DictField):
     """How the recordings of its calls are fetched; a secret in it can be written and never read again."""
 
 
+_EXPRESSION = {"type": "string", "description": "a JMESPath expression"}
+_ONE_MAPPING = {
+    "type": "object",
+    "required": ["fields"],
+    "properties": {
+        "each": {
+            **_EXPRESSION,
+            "description": "leads to the list of records; the body is the one record without it",
+        },
+        "when": {**_EXPRESSION, "description": "holds for the records that are to be applied"},
+        "otherwise": {"type": "string", "description": "what people are told of the others"},
+        "fields": {
+            "type": "object",
+            "additionalProperties": _EXPRESSION,
+            "description": "by the path of the native document, such as deal.title",
+        },
+        "only_if_empty": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "paths that are set only where there is nothing yet",
+        },
+    },
+}
+
+
+@extend_schema_field({"oneOf": [_ONE_MAPPING, {"type": "array", "items": _ONE_MAPPING}, {"type": "null"}]})
+class MappingField(serializers.JSONField):
+    """A mapping, or several of which the first whose `when` holds is used; null for native documents."""
+
+
+def _settings_schema(choices: Mapping[str, Sequence[str]], **more: Any) -> dict[str, Any]:
+    named = {name: {"enum": list(values), "default": values[0]} for name, values in choices.items()}
+    return {"type": "object", "properties": {**named, **more}}
+
+
+@extend_schema_field(_settings_schema(MATCHING))
+class MatchingField(serializers.DictField):
+    """Which deal is meant."""
+
+    def to_representation(self, value: Any) -> Any:
+        return matching_of(value)
+
+
+@extend_schema_field(
+    _settings_schema(
+        WRITING,
+        owners={
+            "type": "array",
+            "items": {"type": "integer"},
+            "description": "who take turns; all sales reps where it is empty",
+        },
+    )
+)
+class WritingField(serializers.DictField):
+    """How it is written to."""
+
+    def to_representation(self, value: Any) -> Any:
+        return writing_of(value)
+
+
 class EndpointSerializer(StrictModelSerializer[InboundEndpoint]):
     verification = VerificationField(required=False)
     secret = serializers.CharField(source="new_secret", read_only=True, allow_null=True)
     recording_auth = RecordingAuthField(required=False)
+    mapping = MappingField(required=False, allow_null=True)
+    matching = MatchingField(required=False)
+    writing = WritingField(required=False)
     defaults = DefaultsSerializer(source="*", required=False)
     allowed_networks = serializers.ListField(child=serializers.CharField(max_length=43), required=False)
 
@@ -102,6 +168,8 @@ class EndpointSerializer(StrictModelSerializer[InboundEndpoint]):
             "secret",
             "recording_auth",
             "mapping",
+            "matching",
+            "writing",
             "dedupe",
             "defaults",
             "response_mode",
@@ -128,6 +196,9 @@ class SecretRotationSerializer(StrictSerializer):
 class TrialSerializer(StrictSerializer):
     payload = serializers.JSONField(help_text="the body as JSON, or its text as a string")
     content_type = serializers.ChoiceField(["application/json"], default="application/json")
+    headers = serializers.DictField(
+        child=serializers.CharField(), required=False, help_text="what `header()` in the mapping finds"
+    )
 
 
 class TrialResultSerializer(serializers.Serializer[Any]):
@@ -135,8 +206,11 @@ class TrialResultSerializer(serializers.Serializer[Any]):
 
     status = serializers.ChoiceField(InboundRequest.State.choices)
     reason = serializers.CharField()
+    detail = serializers.CharField()
     deal = serializers.IntegerField(allow_null=True)
+    candidates = serializers.ListField(child=serializers.IntegerField())
     changes = serializers.DictField(child=serializers.ListField(child=serializers.JSONField()))
+    documents = serializers.ListField(child=serializers.JSONField())
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """`errors` is added here because serializers have an attribute of that name."""
@@ -144,9 +218,15 @@ class TrialResultSerializer(serializers.Serializer[Any]):
 
 
 class ProblemSerializer(serializers.Serializer[Any]):
+    """What is wrong, in the reader's language."""
+
     code = serializers.CharField()
     path = serializers.CharField(allow_blank=True)
     message = serializers.CharField()
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        (shown,) = in_readers_language([instance])
+        return shown
 
 
 class EndpointViewSet(WritableResource[InboundEndpoint]):
@@ -190,6 +270,7 @@ class EndpointViewSet(WritableResource[InboundEndpoint]):
             endpoint=self.get_object(),
             body=body.encode(errors="surrogatepass"),
             content_type=asked.validated_data["content_type"],
+            headers=asked.validated_data.get("headers", {}),
         )
         return Response(result)
 

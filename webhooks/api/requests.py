@@ -43,6 +43,7 @@ class RequestSerializer(StrictModelSerializer[InboundRequest]):
             "received_at",
             "state",
             "reason",
+            "detail",
             "dedupe_key",
             "errors",
             "changes",

@@ -47,7 +47,9 @@ def read_records(mapping: Any, body: Any, *, headers: Mapping[str, str]) -> list
     alternatives = mappings_of(mapping)
     for place, first in enumerate(alternatives):
         items = _items(first, around)
-        chosen = [(number, item, _chosen(alternatives[place:], first, item, around)) for number, item in items]
+        chosen = [
+            (number, item, _chosen(alternatives[place:], first, item, around)) for number, item in items
+        ]
         wanted = [(number, item, found) for number, item, found in chosen if found is not None]
         if any(found is first for _number, _item, found in wanted):
             return [_record(found, item, number, around) for number, item, found in wanted]

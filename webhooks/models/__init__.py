@@ -1,6 +1,8 @@
 """The tables of the inbound side. Other modules import them from here."""
 
 from webhooks.models.endpoints import InboundEndpoint
+from webhooks.models.order import NewestEvent
+from webhooks.models.replays import ReplayJob
 from webhooks.models.requests import InboundRequest
 
-__all__ = ["InboundEndpoint", "InboundRequest"]
+__all__ = ["InboundEndpoint", "InboundRequest", "NewestEvent", "ReplayJob"]

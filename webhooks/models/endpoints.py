@@ -57,6 +57,10 @@ class InboundEndpoint(models.Model):
     recording_auth = models.JSONField(_("access to recordings"), default=default_recording_auth)
     recording_secret = EncryptedField(null=True, blank=True, editable=False)
     mapping = models.JSONField(_("mapping"), null=True, blank=True)
+    # Which deal is meant, and how it is written to; see webhooks.handling.
+    matching = models.JSONField(_("finding the deal"), default=dict, blank=True)
+    writing = models.JSONField(_("writing"), default=dict, blank=True)
+    owner_turn = models.PositiveBigIntegerField(default=0, editable=False)
     dedupe = models.JSONField(_("recognising repeats"), null=True, blank=True)
     default_pipeline = models.ForeignKey(
         "crm.Pipeline", models.SET_NULL, null=True, blank=True, verbose_name=_("pipeline"), related_name="+"

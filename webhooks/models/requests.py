@@ -3,6 +3,8 @@
 from typing import ClassVar
 from uuid import uuid4
 
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -22,6 +24,14 @@ class RequestQuerySet(models.QuerySet["InboundRequest"]):
     def waiting(self) -> "RequestQuerySet":
         """Stored and not yet applied."""
         return self.filter(state=InboundRequest.State.RECEIVED)
+
+    def to_review(self) -> "RequestQuerySet":
+        """Waiting for a person to choose the deal."""
+        return self.waiting().filter(reason=InboundRequest.Reason.REVIEW)
+
+    def of_deal(self, deal_id: int) -> "RequestQuerySet":
+        """Those that were about a deal, alone or among others."""
+        return self.filter(models.Q(deal=deal_id) | models.Q(deals__contains=[deal_id]))
 
 
 class InboundRequest(models.Model):
@@ -48,6 +58,8 @@ class InboundRequest(models.Model):
         INVALID = "invalid", _("The content is not valid.")
         NO_MATCH = "no_match", _("No deal matches.")
         STALE = "stale", _("Something newer was applied already.")
+        NOT_WANTED = "not_wanted", _("The mapping says that there is nothing to do.")
+        REVIEW = "review", _("Several deals match: somebody has to choose.")
         ERROR = "error", _("Something went wrong on our side.")
 
     id = models.CharField(primary_key=True, max_length=36, default=new_request_id, editable=False)
@@ -60,7 +72,10 @@ class InboundRequest(models.Model):
     dedupe_key = models.CharField(_("recognised by"), max_length=300, blank=True)
     holds_key = models.BooleanField(default=False)
     errors = models.JSONField(_("errors"), default=list, blank=True)  # [{"code", "path", "message"}]
+    detail = models.CharField(max_length=200, blank=True)  # what the reason alone does not say
     changes = models.JSONField(_("changes"), default=dict, blank=True)  # {"deal.stage": [before, after]}
+    # Which deal a person chose, by the number of the record: {"0": 7}, None for a new one.
+    decisions = models.JSONField(default=dict, blank=True, editable=False)
     deal = models.ForeignKey(
         "crm.Deal",
         models.DO_NOTHING,
@@ -71,6 +86,8 @@ class InboundRequest(models.Model):
         related_name="inbound_requests",
         verbose_name=_("deal"),
     )
+    # All of them, where a request was about several deals.
+    deals = ArrayField(models.BigIntegerField(), default=list, blank=True, editable=False)
     first_request = models.ForeignKey(
         "self",
         models.SET_NULL,
@@ -83,7 +100,6 @@ class InboundRequest(models.Model):
     content_type = models.CharField(_("content type"), max_length=200, blank=True)
     body = models.BinaryField(_("body"), default=b"", editable=True)
     remote_address = models.CharField(_("sender's address"), max_length=45, blank=True)
-    occurred_at = models.DateTimeField(_("occurred"), null=True, blank=True)
     tries = models.PositiveSmallIntegerField(_("tries"), default=0)
     next_try_at = models.DateTimeField(_("next try"), null=True, blank=True)
     processed_at = models.DateTimeField(_("processed"), null=True, blank=True)
@@ -123,11 +139,13 @@ class InboundRequest(models.Model):
                 condition=~models.Q(state="received") & ~models.Q(body=b""),
                 name="request_with_a_body",
             ),
-            # The newest event an endpoint has applied to a deal, against which older ones are stale.
+            # The timeline of a deal, for requests about several.
+            GinIndex(fields=["deals"], condition=~models.Q(deals=[]), name="request_of_several_deals"),
+            # What a person has to decide, oldest first.
             models.Index(
-                fields=["deal", "endpoint", "-occurred_at"],
-                condition=models.Q(state="applied", occurred_at__isnull=False),
-                name="request_newest_event",
+                fields=["received_at"],
+                condition=models.Q(state="received", reason="review"),
+                name="request_to_review",
             ),
         ]
 

@@ -1,0 +1,36 @@
+"""What a stored body amounts to: the native documents in it, as they are or by the endpoint's mapping."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from webhooks.bodies import Malformed, parse_body
+from webhooks.documents import Document, InvalidDocument, problem, read_document
+from webhooks.mapping import read_records
+from webhooks.mapping.reading import Record, numbered
+
+Numbered = list[tuple[int | None, Document]]
+
+
+def records_in(*, mapping: Any, body: bytes, content_type: str, headers: Mapping[str, str]) -> list[Record]:
+    """The documents of a body before they are judged. Raises InvalidDocument, also for a malformed body, and
+    NotWanted.
+    """
+    try:
+        value = parse_body(body=body, content_type=content_type)
+    except Malformed as error:
+        raise InvalidDocument([problem("malformed", "", str(error))]) from error
+    return [Record(value, None)] if mapping is None else read_records(mapping, value, headers=headers)
+
+
+def judged(records: list[Record]) -> Numbered:
+    """Each document with its number in the body's list. Raises InvalidDocument with all that is wrong in them."""
+    documents: Numbered = []
+    problems = []
+    for record in records:
+        try:
+            documents.append((record.number, read_document(record.document)))
+        except InvalidDocument as error:
+            problems += numbered(error.problems, record.number)
+    if problems:
+        raise InvalidDocument(problems)
+    return documents
