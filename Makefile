@@ -30,7 +30,7 @@ lint: install
 	$(PY) manage.py check --deploy --fail-level WARNING
 
 bench: install
-	$(PY) -m tests.benchmarks
+	$(PY) -m tests.benchmarks $(ARGS)
 
 # Writes requirements.lock anew from pyproject.toml, with the newest versions that it allows.
 lock: .venv/bin/python

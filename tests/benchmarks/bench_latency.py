@@ -4,7 +4,6 @@ Beside it, in the same run, a bare client that posts the same bytes to the same 
 """
 
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -18,6 +17,7 @@ from crm import deals
 from crm.actors import Actor
 from crm.models import Stage
 from tests.automations.conftest import actor, alice, destination, pipeline, rule, stages
+from tests.benchmarks.conftest import Show
 from tests.receivers import Receiver
 from tests.workers import Worker
 
@@ -38,7 +38,7 @@ def test_latency_from_commit_to_receipt(
     rule: Rule,
     receiver: Receiver,
     start_worker: Callable[[], Worker],
-    capsys: pytest.CaptureFixture[str],
+    show: Show,
 ) -> None:
     start_worker()
     made = [deals.create_deal(actor=actor, stage=stages[0], title=f"deal {n}") for n in range(MOVES)]
@@ -60,9 +60,11 @@ def test_latency_from_commit_to_receipt(
             session.post(receiver.url, data=body, timeout=5)
     bare = milliseconds(starts, [request.at for request in receiver.wait_for(MOVES)])
 
-    rows = [f"Commit to receipt, idle, {MOVES} moves (ms)      p50     p99"]
-    for name, row in (("Stagehook, worker process", ours), ("bare requests.Session loop", bare)):
-        rows.append(f"  {name:<42}{statistics.median(row):7.1f} {row[int(len(row) * 0.99)]:7.1f}")
-    rows.append(f"  ratio of the medians{'':<22}{statistics.median(ours) / statistics.median(bare):7.1f}")
-    with capsys.disabled():
-        sys.stdout.write("\n" + "\n".join(rows) + "\n")
+    figures = [(statistics.median(row), row[int(len(row) * 0.99)]) for row in (ours, bare)]
+    ratios = [a / b for a, b in zip(*figures, strict=True)]
+    rows = [
+        ("Stagehook, from commit to receipt", *(f"{value:.1f}" for value in figures[0])),
+        ("bare `requests.Session` loop", *(f"{value:.1f}" for value in figures[1])),
+        ("ratio", *(f"{value:.1f}" for value in ratios)),
+    ]
+    show(f"Latency of an idle system, {MOVES} moves", ("ms", "p50", "p99"), rows)
