@@ -9,15 +9,17 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
+from math import prod
 from typing import Any, NoReturn
 
 from babel.numbers import get_currency_precision, list_currencies
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from jmespath.functions import Functions, signature
+from jmespath.functions import signature
 from stdnum.br import cnpj, cpf
 from stdnum.exceptions import ValidationError as NumberError
 
+from crm.expressions.answers import AnswerFunctions
 from crm.expressions.bounds import Budget
 from crm.expressions.errors import ExpressionError
 from crm.phones import to_e164
@@ -30,7 +32,7 @@ _MILLISECONDS = 10**11  # such a number of seconds would be in the year 5138
 _LOCAL_FORMATS = ("%d/%m/%Y", "%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%d-%m-%Y", "%d.%m.%Y")
 
 
-class NativeFunctions(Functions):
+class NativeFunctions(AnswerFunctions):
     """JMESPath's functions and ours, with the work that they may make.
 
     `root` is the whole of what is evaluated, `headers` what came beside it, under names in lower case.
@@ -132,6 +134,15 @@ class NativeFunctions(Functions):
         places = get_currency_precision(code)
         return f"{minor.scaleb(-places):.{max(places, 2)}f}"
 
+    @signature({"types": ["array", "null"]}, {"types": ["array-string"]})
+    def _func_total(self, rows: list[Any] | None, factors: list[str]) -> str | None:
+        """The sum of the rows, each the product of the named numbers: quantity times price."""
+        try:
+            products = [prod(_decimal(_text(row[name])) for name in factors) for row in rows or []]
+            return f"{sum(products):f}" if products else None
+        except (InvalidOperation, KeyError, TypeError) as error:
+            _refuse(_("“%(value)s” cannot be added up."), rows, error)
+
     @signature(_TEXT)
     def _func_to_date(self, value: Any) -> str | None:
         moment = _moment(value)
@@ -151,6 +162,10 @@ class NativeFunctions(Functions):
     @signature(_TEXT)
     def _func_lower(self, text: Any) -> str | None:
         return None if text is None else _as_written(text).lower()
+
+    @signature(_TEXT)
+    def _func_upper(self, text: Any) -> str | None:
+        return None if text is None else _as_written(text).upper()
 
     @signature(_TEXT)
     def _func_title(self, text: Any) -> str | None:

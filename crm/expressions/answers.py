@@ -1,0 +1,59 @@
+"""The functions for what people fill in: forms whose fields are named by whoever made them, and numbers as typed."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jmespath.functions import Functions, signature
+
+from crm.phones import to_e164
+
+_OBJECT: Any = {"types": ["object", "null"]}
+_NAMES: Any = {"types": ["array-string"]}
+_UNSEEN = str.maketrans("", "", " -_.:*")
+
+
+class AnswerFunctions(Functions):
+    """`field`, `lines` and `phone_or_null`."""
+
+    @signature(_OBJECT, _NAMES)
+    def _func_field(self, answers: Mapping[str, Any] | None, names: list[str]) -> Any:
+        """The first that is there under one of the names: "E-mail", "e_mail" and "email" are one name."""
+        by_name = {_bare(name): value for name, value in reversed(list((answers or {}).items()))}
+        found = (by_name.get(_bare(name)) for name in names)
+        return next((value for value in found if value is not None and value != ""), None)
+
+    @signature(_OBJECT, _NAMES)
+    def _func_lines(self, answers: Mapping[str, Any] | None, but: list[str]) -> str | None:
+        """ "Name: value" for each that is there, without those named in `but`."""
+        left_out = {_bare(name) for name in but}
+        written = ((name, _in_words(value)) for name, value in (answers or {}).items())
+        lines = [f"{name}: {text}" for name, text in written if text and _bare(name) not in left_out]
+        return "\n".join(lines) or None
+
+    @signature({"types": ["string", "number", "null"]}, {"types": ["string", "null"]})
+    def _func_phone_or_null(self, text: Any, country: str | None) -> str | None:
+        """As to_phone, and null for what is no telephone number: "anonymous", an extension, an account's name."""
+        written = "" if text is None else str(text).strip()
+        if not written or any(letter.isalpha() for letter in written):
+            return None
+        try:
+            return to_e164(written, country=(country or "").upper())
+        except ValueError:
+            return None
+
+
+def _bare(name: str) -> str:
+    return name.translate(_UNSEEN).lower()
+
+
+def _in_words(value: Any) -> str:
+    """A value as a person would write it: lists with commas, the parts of a name or a number with spaces."""
+    if isinstance(value, Mapping):
+        return " ".join(_parts(value.values()))
+    if isinstance(value, list):
+        return ", ".join(_parts(value))
+    return "" if value is None else str(value).strip()
+
+
+def _parts(values: Any) -> Iterator[str]:
+    return (text for text in map(_in_words, values) if text)
