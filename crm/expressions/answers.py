@@ -52,6 +52,8 @@ def _in_words(value: Any) -> str:
         return " ".join(_parts(value.values()))
     if isinstance(value, list):
         return ", ".join(_parts(value))
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return "" if value is None else str(value).strip()
 
 

@@ -1,0 +1,75 @@
+"""Every preset is put to the same tests: a new system is a new folder and nothing else."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from webhooks.presets import CATEGORIES, FOLDER, UnknownPreset, list_presets, read_preset
+
+PRESETS = {preset.key: preset for preset in list_presets()}
+LANGUAGES = ("en", "pt-br")
+
+
+def examples() -> Iterator[tuple[str, Path]]:
+    """Each example of a body with its preset; beside it stands `<event>.expected.json`."""
+    for key in PRESETS:
+        for path in sorted((FOLDER / key / "examples").iterdir()):
+            if not path.name.endswith(".expected.json"):
+                yield key, path
+
+
+EXAMPLES = [pytest.param(key, path, id=f"{key}-{path.stem}") for key, path in examples()]
+
+
+def expected_of(path: Path) -> dict[str, object]:
+    told: dict[str, object] = json.loads(
+        path.with_name(f"{path.stem}.expected.json").read_text(encoding="utf-8")
+    )
+    return told
+
+
+def test_presets_stand_in_the_order_of_their_categories_and_names() -> None:
+    order = [(list(CATEGORIES).index(preset.category), preset.name.lower()) for preset in list_presets()]
+    assert order == sorted(order)
+    assert {preset.category for preset in list_presets()} == set(CATEGORIES)
+
+
+def test_an_unknown_preset_is_refused_with_the_names_of_the_known_ones() -> None:
+    with pytest.raises(UnknownPreset, match=r"“nobody”.*piperun.*stripe"):
+        read_preset("nobody")
+
+
+def test_a_path_is_no_preset() -> None:
+    with pytest.raises(UnknownPreset):
+        read_preset("../presets/stripe")
+
+
+@pytest.mark.parametrize("key", PRESETS)
+def test_a_preset_has_examples_of_what_it_takes_and_of_what_it_leaves(key: str) -> None:
+    told = [expected_of(path) for each, path in examples() if each == key]
+    assert any("documents" in each for each in told)
+    assert any("ignored" in each for each in told)
+
+
+@pytest.mark.parametrize(("key", "path"), EXAMPLES)
+def test_an_example_says_what_comes_of_it(key: str, path: Path) -> None:
+    told = expected_of(path)
+    assert told.keys() - {"headers"} in ({"content_type", "documents"}, {"content_type", "ignored"})
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("key", PRESETS)
+def test_a_guide_says_where_the_url_belongs_and_what_arrives(key: str, language: str) -> None:
+    guide = PRESETS[key].guide(language)
+    headings = [line for line in guide.splitlines() if line.startswith("#")]
+    assert "{url}" in guide
+    assert headings[0].startswith("# ")
+    assert (
+        headings[1:]
+        == {
+            "en": ["## Connect", "## What arrives", "## What does not"],
+            "pt-br": ["## Conectar", "## O que chega", "## O que não chega"],
+        }[language]
+    )

@@ -1,0 +1,106 @@
+"""What we know of other systems: one folder each, of data alone. A new system is a new folder and nothing else.
+
+`<key>/preset.json` fills in what an administrator would otherwise have to find out: how its requests are recognised,
+the form of its bodies, what names an event, and which of its fields is which of ours. `guide.<language>.md` says what
+to do over there, `examples/` hold bodies in its shape with the documents that must come of them; docs/presets.md
+describes each part.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+FOLDER = Path(__file__).parent
+CATEGORIES = {
+    "forms": gettext_lazy("Forms and landing pages"),
+    "marketing": gettext_lazy("Marketing"),
+    "messages": gettext_lazy("Messages and chatbots"),
+    "telephony": gettext_lazy("Telephony"),
+    "calendar": gettext_lazy("Calendars"),
+    "billing": gettext_lazy("Billing"),
+    "shop": gettext_lazy("Shops"),
+    "erp": gettext_lazy("ERP"),
+    "crm": gettext_lazy("Other CRMs"),
+}
+_NEEDED = frozenset({"name", "category", "verification", "mapping"})
+_PARTS = _NEEDED | {"dedupe", "handshakes", "allow_get", "defaults", "answer"}
+
+
+class UnknownPreset(ValueError):
+    """There is no preset of that key. The message names those that there are."""
+
+
+class BrokenPreset(Exception):
+    """A folder that is no preset. The message says which and why, for whoever writes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """`verification` has everything but its secret, `defaults` what a new endpoint gets: {"source": a name}.
+
+    `handshakes` and `allow_get` are those of an endpoint, None and False where nothing special is needed. `answer` is
+    an expression over our usual answer, for senders who expect another one.
+    """
+
+    key: str
+    name: str
+    category: str
+    verification: Mapping[str, Any]
+    mapping: Any
+    dedupe: Mapping[str, Any] | None
+    handshakes: tuple[str, ...] | None
+    allow_get: bool
+    defaults: Mapping[str, str]
+    answer: str
+
+    def guide(self, language: str) -> str:
+        """The instructions as Markdown, with {url} where the endpoint's address belongs."""
+        name = "guide.pt_BR.md" if language.lower().startswith("pt") else "guide.en.md"
+        return (FOLDER / self.key / name).read_text(encoding="utf-8")
+
+
+def list_presets() -> list[Preset]:
+    """All of them, in the order of their categories and names."""
+    order = list(CATEGORIES)
+    presets = [_read(path.parent.name) for path in FOLDER.glob("*/preset.json")]
+    return sorted(presets, key=lambda preset: (order.index(preset.category), preset.name.lower()))
+
+
+def read_preset(key: str) -> Preset:
+    """Raises UnknownPreset."""
+    known = [preset.key for preset in list_presets()]
+    if key not in known:
+        names = ", ".join(sorted(known))
+        raise UnknownPreset(
+            _("There is no preset “%(key)s”. There are: %(names)s.") % {"key": key, "names": names}
+        )
+    return _read(key)
+
+
+@cache
+def _read(key: str) -> Preset:
+    """Raises BrokenPreset."""
+    told = json.loads((FOLDER / key / "preset.json").read_text(encoding="utf-8"))
+    wrong = (told.keys() - _PARTS) | (_NEEDED - told.keys())
+    if wrong:
+        raise BrokenPreset(f"{key}: unknown or missing: {', '.join(sorted(wrong))}")
+    if told["category"] not in CATEGORIES:
+        raise BrokenPreset(f"{key}: there is no category {told['category']}")
+    return Preset(
+        key=key,
+        name=told["name"],
+        category=told["category"],
+        verification=told["verification"],
+        mapping=told["mapping"],
+        dedupe=told.get("dedupe"),
+        handshakes=tuple(told["handshakes"]) if "handshakes" in told else None,
+        allow_get=told.get("allow_get", False),
+        defaults=told.get("defaults", {}),
+        answer=told.get("answer", ""),
+    )
