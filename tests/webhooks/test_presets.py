@@ -3,13 +3,24 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from webhooks.bodies import is_readable
+from webhooks.contents import judged, records_in
+from webhooks.mapping import NotWanted, check_mapping
 from webhooks.presets import CATEGORIES, FOLDER, UnknownPreset, list_presets, read_preset
 
 PRESETS = {preset.key: preset for preset in list_presets()}
 LANGUAGES = ("en", "pt-br")
+
+
+def expected_of(path: Path) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(
+        path.with_name(f"{path.stem}.expected.json").read_text(encoding="utf-8")
+    )
+    return told
 
 
 def examples() -> Iterator[tuple[str, Path]]:
@@ -21,13 +32,7 @@ def examples() -> Iterator[tuple[str, Path]]:
 
 
 EXAMPLES = [pytest.param(key, path, id=f"{key}-{path.stem}") for key, path in examples()]
-
-
-def expected_of(path: Path) -> dict[str, object]:
-    told: dict[str, object] = json.loads(
-        path.with_name(f"{path.stem}.expected.json").read_text(encoding="utf-8")
-    )
-    return told
+READABLE = [param for param in EXAMPLES if is_readable(expected_of(param.values[1])["content_type"])]
 
 
 def test_presets_stand_in_the_order_of_their_categories_and_names() -> None:
@@ -73,3 +78,30 @@ def test_a_guide_says_where_the_url_belongs_and_what_arrives(key: str, language:
             "pt-br": ["## Conectar", "## O que chega", "## O que não chega"],
         }[language]
     )
+
+
+@pytest.mark.parametrize("key", PRESETS)
+def test_a_preset_has_a_mapping_that_may_be_saved(key: str) -> None:
+    assert check_mapping(PRESETS[key].mapping) == []
+
+
+@pytest.mark.parametrize(("key", "path"), READABLE)
+def test_an_example_gives_exactly_the_documents_beside_it(key: str, path: Path) -> None:
+    told = expected_of(path)
+    assert documents_in(key, path, told) == {
+        name: told[name] for name in ("documents", "ignored") if name in told
+    }
+
+
+def documents_in(key: str, path: Path, told: dict[str, Any]) -> dict[str, object]:
+    try:
+        records = records_in(
+            mapping=PRESETS[key].mapping,
+            body=path.read_bytes(),
+            content_type=told["content_type"],
+            headers=told.get("headers", {}),
+        )
+    except NotWanted as error:
+        return {"ignored": error.why}
+    assert judged(records)
+    return {"documents": [record.document for record in records]}
