@@ -20,6 +20,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("deals/<int:deal_id>/move/", cards.move, name="move-deal"),
     path("deals/<int:deal_id>/", deal.deal, name="deal"),
     path("deals/<int:deal_id>/fields/<str:name>/", deal.edit_field, name="deal-field"),
+    path("deals/<int:deal_id>/actions/", deal.actions, name="deal-actions"),
     path("deals/<int:deal_id>/win/", deal.win, name="win-deal"),
     path("deals/<int:deal_id>/lose/", deal.lose, name="lose-deal"),
     path("deals/<int:deal_id>/reopen/", deal.reopen, name="reopen-deal"),

@@ -21,7 +21,7 @@ from crm.deals.verbs import add_note
 from crm.history import deal_timeline, last_change_text
 from crm.models import Deal, LostReason
 from crm.signals import deal_actions_requested
-from crm.timeline import answers_to
+from crm.timeline import DealAction, answers_to
 from crm.views.access import PageRequest
 from crm.views.deal_fields import FieldForm, all_field_forms, field_form
 
@@ -67,9 +67,7 @@ def deal(request: PageRequest, deal_id: int) -> HttpResponse:
         "days": (now - found.stage_entered_at).days,
         "fields": all_field_forms(found),
         "external_ids": found.external_id_rows.order_by("system"),
-        "actions": [
-            action for answer in answers_to(deal_actions_requested, Deal, deal=found) for action in answer
-        ],
+        "actions": _actions(found),
         "planned": found.activities.filter(done_at=None).order_by("due_at").select_related("assignee"),
         "timeline": deal_timeline(found),
         "note_form": NoteForm(auto_id="note-%s"),
@@ -78,6 +76,19 @@ def deal(request: PageRequest, deal_id: int) -> HttpResponse:
         "rendered_at": str(now.timestamp()),
     }
     return render(request, "crm/deal.html", context)
+
+
+def _actions(deal: Deal) -> list[DealAction]:
+    """What other parts of Stagehook offer to do with the deal."""
+    return [action for answer in answers_to(deal_actions_requested, Deal, deal=deal) for action in answer]
+
+
+@login_required
+@require_safe
+def actions(request: PageRequest, deal_id: int) -> HttpResponse:
+    """The same for the menu of its card; nothing where there are none."""
+    found = visible_deal(request, deal_id)
+    return render(request, "crm/_card_actions.html", {"deal": found, "actions": _actions(found)})
 
 
 @login_required

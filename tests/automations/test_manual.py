@@ -116,6 +116,28 @@ def test_a_deals_page_has_a_button_for_each_rule_that_concerns_it(
     assert Delivery.objects.count() == 1
 
 
+def test_the_menu_of_a_card_offers_the_same_rules_and_says_what_came_of_one(
+    deal: Deal, button: Rule, alice: User, stages: list[Stage], actor: Actor
+) -> None:
+    browser, run = browser_of(alice), f"/automations/rules/{button.pk}/run/"
+    menu = browser.get(f"/deals/{deal.pk}/actions/").content.decode()
+    assert (menu.count(f'hx-post="{run}"'), "Draw up the contract" in menu) == (1, True)
+    answer = browser.post(run, {"deal": deal.pk}, headers={"HX-Request": "true"})
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert json.loads(answer.headers["HX-Trigger"]) == {
+        "toast": {"text": "“Draw up the contract”: Waiting", "tone": ""}
+    }
+    move_deal(deal_id=deal.pk, stage=stages[1], actor=actor)
+    assert browser.get(f"/deals/{deal.pk}/actions/").content.strip() == b""
+    refused = browser.post(run, {"deal": deal.pk}, headers={"HX-Request": "true"})
+    assert json.loads(refused.headers["HX-Trigger"])["toast"]["tone"] == "bad"
+    assert Delivery.objects.count() == 1
+
+
+def test_the_menu_of_a_card_that_one_may_not_see_is_404(bobs: Deal, charlie: User, button: Rule) -> None:
+    assert browser_of(charlie).get(f"/deals/{bobs.pk}/actions/").status_code == 404
+
+
 def test_a_press_without_a_deal_is_404(alice: User, button: Rule) -> None:
     assert browser_of(alice).post(f"/automations/rules/{button.pk}/run/").status_code == 404
 

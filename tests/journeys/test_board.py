@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from automations.models import Delivery, Destination, Rule
 from crm.actors import Actor
 from crm.deals import create_deal, move_deal
 from crm.models import Change, Company, Deal, Pipeline, Stage, User
@@ -159,6 +160,27 @@ def test_the_move_dialog_moves_a_card_by_its_digit_and_z_takes_it_back(
     page.keyboard.press("z")
     expect(column(page, stages[0]).locator(".card-title")).to_have_text(["Bakery", "Clinic", "School"])
     eventually(lambda: stage_of(deals["Bakery"]) == "New")
+
+
+def test_the_menu_of_a_card_runs_a_rule_with_the_keyboard_alone_and_stays_on_the_board(
+    open_page: OpenPage, alice: User, deals: dict[str, Deal], stages: list[Stage]
+) -> None:
+    destination = Destination.objects.create(name="Sign", url="http://127.0.0.1:9/sign")
+    rule = Rule.objects.create(name="Draw up the contract", event="deal.manual", destination=destination)
+    page = open_page(alice, "/")
+    card(page, deals["Clinic"]).locator(".card-title").focus()
+    page.keyboard.press("m")
+    menu = page.get_by_role("dialog", name="Move to…")
+    expect(menu.get_by_role("button", name="Draw up the contract")).to_be_visible()
+    page.keyboard.press("ArrowUp")  # from the first stage round to the last entry
+    expect(menu.get_by_role("button", name="Draw up the contract")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(menu).to_be_hidden()
+    expect(page.get_by_role("status")).to_contain_text("“Draw up the contract”: Waiting")
+    assert list(Delivery.objects.values_list("rule", "deal")) == [(rule.pk, deals["Clinic"].pk)]
+    expect(card(page, deals["Clinic"]).locator(".bolt")).to_be_visible()
+    page.keyboard.press("m")
+    expect(menu.get_by_role("button", name="Draw up the contract")).to_be_visible()
 
 
 def test_the_keyboard_alone_picks_up_carries_and_drops_a_card_and_says_so(

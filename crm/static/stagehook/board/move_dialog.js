@@ -1,8 +1,11 @@
-// "Move to…": the same move as a drag, from a list of stages. Digits choose one.
+// The menu of a card: "Move to…", the same move as a drag, from a list of stages, and the rules that are run by hand.
+// Arrows go through both, digits choose a stage.
 import { board, columnOf } from "./columns.js";
 import { moveToStage } from "./moves.js";
+import { refresh } from "./updates.js";
 
 const dialog = document.getElementById("move");
+const actions = document.getElementById("card-actions");
 const choices = [...dialog.querySelectorAll("[data-to-stage]")];
 let moving = null;
 
@@ -10,9 +13,16 @@ export function openMoveDialog(card) {
   moving = card;
   const here = columnOf(card).dataset.stageId;
   for (const choice of choices) choice.disabled = choice.dataset.toStage === here;
+  offerActions(card.dataset.dealId);
   dialog.showModal();
   choices.find((choice) => !choice.disabled)?.focus();
   return true;
+}
+
+// Which rules there are depends on the deal, so they are asked for each time; the list of stages is there at once.
+function offerActions(dealId) {
+  actions.replaceChildren();
+  window.htmx.ajax("GET", `/deals/${dealId}/actions/`, { source: actions, target: actions, swap: "innerHTML" });
 }
 
 export function enableMoveDialog() {
@@ -21,11 +31,15 @@ export function enableMoveDialog() {
   });
   dialog.addEventListener("click", (event) => choose(event.target.closest("[data-to-stage]")));
   dialog.addEventListener("keydown", (event) => {
-    const able = choices.filter((choice) => !choice.disabled);
+    const able = [...dialog.querySelectorAll(".menu-item:enabled")];
     const at = able.indexOf(document.activeElement);
     if (event.key === "ArrowDown") able[(at + 1) % able.length].focus();
-    if (event.key === "ArrowUp") able.at(at - 1).focus();
+    if (event.key === "ArrowUp") able.at(Math.max(at, 0) - 1).focus();
+    if (event.key.startsWith("Arrow")) event.preventDefault(); // the focus scrolls, not the dialog
     if (Number(event.key)) choose(choices[Number(event.key) - 1]);
+  });
+  actions.addEventListener("htmx:afterRequest", (event) => {
+    if (event.detail.requestConfig.verb === "post") refresh([event.detail.requestConfig.parameters.deal]);
   });
 }
 
