@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from automations.checks import Check
 from automations.conditions import condition_checks, meets
+from automations.fields import changing_fields, labels_of, offered_fields
 from automations.loops import CHAIN_REPEATED, CHAIN_TOO_DEEP, loop_problem
 from automations.models import Destination, Event, Rule
 from automations.rendering import PayloadError, encode, value_of
@@ -41,7 +42,8 @@ def explain_rule(*, rule: Rule, deal: Deal, document: Mapping[str, Any] | None =
     """Whether an event of the rule's kind, happening to the deal as it is, would be sent; `document` is its own."""
     document = document or sample(rule, deal)
     concerned = list(_place_checks(rule, deal, document))
-    conditions = condition_checks(rule.conditions, document=document)
+    labels = labels_of(offered_fields()) if rule.conditions.get("rows") else {}
+    conditions = condition_checks(rule.conditions, document=document, labels=labels)
     guards = list(_guard_checks(rule, deal))
     matches = all(check.passed for check in (*concerned, *guards)) and meets(
         rule.conditions, document=document
@@ -75,11 +77,9 @@ def _event_checks(rule: Rule, deal: Deal, document: Mapping[str, Any]) -> Iterat
         yield Check(_("The deal's status is “%(name)s”") % {"name": status.label}, deal.status == status)
     if event == Event.DEAL_STALE and rule.days is not None:
         stayed = timezone.now() - deal.stage_entered_at
-        yield Check(
-            _("Days the deal has been in its stage: %(n)d, of %(days)d")
-            % {"n": stayed.days, "days": rule.days},
-            stayed >= timedelta(days=rule.days),
-        )
+        less = _("Days the deal has been in its stage: less than one, of %(days)d")
+        days = _("Days the deal has been in its stage: %(n)d, of %(days)d") if stayed.days else less
+        yield Check(days % {"n": stayed.days, "days": rule.days}, stayed >= timedelta(days=rule.days))
     if event == Event.SUBSCRIPTION_RENEWAL_DUE and rule.days is not None:
         today = timezone.now().astimezone(organisation_zone()).date()
         plans = Subscription.objects.filter(
@@ -91,9 +91,9 @@ def _event_checks(rule: Rule, deal: Deal, document: Mapping[str, Any]) -> Iterat
     if rule.fields:
         changed = document["data"]["previous"]
         named = any(name in rule.fields or name.partition(".")[0] in rule.fields for name in changed)
-        yield Check(
-            _("The last change was of one of: %(fields)s") % {"fields": ", ".join(rule.fields)}, named
-        )
+        labels = dict(changing_fields())
+        fields = ", ".join(str(labels.get(name, name)) for name in rule.fields)
+        yield Check(_("The last change was of one of: %(fields)s") % {"fields": fields}, named)
 
 
 def _guard_checks(rule: Rule, deal: Deal) -> Iterator[Check]:

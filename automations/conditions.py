@@ -5,7 +5,8 @@ must both be met, and what is left out always is. A field is a path in the docum
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -47,6 +48,9 @@ _ROOTS: Mapping[str, Mapping[str, frozenset[str] | None] | None] = {
     "call": None,
     "sequence": {},
 }
+# Of a field's path: how people call it, and the values that have a name.
+Labels: TypeAlias = Mapping[str, tuple[str, Mapping[str, str]]]
+NO_LABELS: Labels = MappingProxyType({})
 _OF_CHANGES = frozenset({"changed", "changed_from", "changed_to"})
 
 
@@ -60,12 +64,20 @@ def _any_or_all(conditions: Mapping[str, Any]) -> Callable[..., bool]:
     return any if conditions.get("match") == "any" and conditions.get("rows") else all
 
 
-def condition_checks(conditions: Mapping[str, Any], *, document: Mapping[str, Any]) -> list[Check]:
-    """Each row in words with whether it is met, then the expression."""
+def condition_checks(
+    conditions: Mapping[str, Any],
+    *,
+    document: Mapping[str, Any],
+    labels: Labels = NO_LABELS,
+) -> list[Check]:
+    """Each row in words with whether it is met, then the expression.
+
+    `labels` says of a path how people call the field and its options; without one it is called by its path.
+    """
     rows = conditions.get("rows", ())
     one_is_enough = conditions.get("match") == "any" and len(rows) > 1
     form = _("%(row)s (one of these is enough)") if one_is_enough else "%(row)s"
-    checks = [Check(form % {"row": describe_row(row)}, _row_is_met(row, document)) for row in rows]
+    checks = [Check(form % {"row": describe_row(row, labels)}, _row_is_met(row, document)) for row in rows]
     if conditions.get("expression"):
         problem = _expression_problem(conditions, document)
         checks.append(Check(problem or _("The expression holds"), not problem))
@@ -80,14 +92,16 @@ def _expression_problem(conditions: Mapping[str, Any], document: Mapping[str, An
     return "" if expressions.is_true(value) else _("The expression holds")
 
 
-def describe_row(row: Mapping[str, Any]) -> str:
-    """ "deal.value is at least 1000.00"."""
+def describe_row(row: Mapping[str, Any], labels: Labels = NO_LABELS) -> str:
+    """ "Value is at least 1000.00"."""
     value = row.get("value")
+    field, options = labels.get(row["field"], (row["field"], {}))
     if row["op"] == "between":
         shown = _("%(least)s and %(most)s") % {"least": value[0], "most": value[1]} if value else ""
     else:
-        shown = ", ".join(map(_shown, value)) if isinstance(value, list) else _shown(value)
-    return str(OPERATORS[row["op"]].words % {"field": row["field"], "value": shown})
+        values = value if isinstance(value, list) else [value]
+        shown = ", ".join(options.get(str(each), _shown(each)) for each in values)
+    return str(OPERATORS[row["op"]].words % {"field": field, "value": shown})
 
 
 def _shown(value: Any) -> str:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from automations.http import ErrorCode, explain
+from automations.leases import INTERRUPTED
 from automations.models import Attempt, Delivery, Destination, Event, Rule
 from crm import formats
 
@@ -106,6 +107,8 @@ def describe_rule(rule: Rule) -> str:
 
 
 def _stale(days: int) -> str:
+    if not days:
+        return _("As soon as a deal is in %(place)s")
     return ngettext(
         "When a deal has been in %(place)s for %(n)s day",
         "When a deal has been in %(place)s for %(n)s days",
@@ -141,6 +144,8 @@ def explain_attempt(attempt: Attempt) -> str:
 
 def explain_answer(*, status: int | None, error: str) -> str:
     """What a status and an error code say in one sentence."""
+    if error == INTERRUPTED:
+        return _("The worker ended during the request; whether it arrived is not known.")
     if error and status:
         return _("The receiver began to answer with %(status)s. %(error)s") % {
             "status": _status(status),

@@ -58,24 +58,32 @@ def _told(change: Change) -> tuple[str, str, Tone]:
             Deal.Status.LOST: ("lost", _("Lost"), Tone.BAD),
             Deal.Status.OPEN: ("reopen", _("Reopened"), Tone.NEUTRAL),
         }[Deal.Status(str(change.after))]
-    between = f"{_shown(change, change.before)} → {_shown(change, change.after)}"
     if change.field == "stage":
-        return "move", between, Tone.NEUTRAL
-    return _ICONS.get(change.field, "edit"), f"{_label(change.field)}: {between}", Tone.NEUTRAL
+        return "move", _between(change), Tone.NEUTRAL
+    return _ICONS.get(change.field, "edit"), f"{_label(change.field)}: {_between(change)}", Tone.NEUTRAL
 
 
+def _between(change: Change) -> str:
+    """ "10 → 20"; of what was empty before only what it is now."""
+    after = _shown(change, change.after)
+    return after if change.before in _EMPTY else f"{_shown(change, change.before)} → {after}"
+
+
+_EMPTY: tuple[Any, ...] = (None, "", [])
 _ICONS = {"tags": "tag", "owner": "user", "contact": "contacts", "company": "companies", "value": "edit"}
 
 
 def _label(name: str) -> str:
-    """What people call a field; added fields and other systems are called by their key."""
-    _group, _dot, key = name.partition(".")
+    """What people call a field; added fields are called by their key."""
+    group, _dot, key = name.partition(".")
+    if group == "external_ids":
+        return _("Id in “%(system)s”") % {"system": key}
     return key or capfirst(str(getattr(Deal._meta.get_field(name), "verbose_name", name)))
 
 
 def _shown(change: Change, value: Any) -> str:
     """A value of the history as it is read."""
-    if value in (None, "", []):
+    if value in _EMPTY:
         return "—"
     if isinstance(value, dict):
         return str(value.get("name", value))

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from automations.destinations import CREDENTIALS, OPTIONAL_CREDENTIALS, DestinationError
 from automations.forms.fields import HeadersField, ScheduleField
+from automations.forms.folds import FIELDS, Fold, said_of
 from automations.models import Destination
 from automations.requests import MASK
 
@@ -74,6 +75,7 @@ class DestinationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for
         for name in CREDENTIALS[Auth(instance.auth)]:
             if name in ("username", "name", "token_url", "client_id"):
                 initial[f"{instance.auth}_{name}"] = instance.credentials[name]
+        self._said = said_of(instance)
         super().__init__(data, instance=instance, initial=initial)
         self.stored = {
             "headers": instance.headers,
@@ -89,6 +91,19 @@ class DestinationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for
             self.fields[f"{instance.auth}_{name}"].widget.attrs["placeholder"] = MASK
         if instance.client_certificate:
             self.fields["client_certificate"].widget.attrs["placeholder"] = MASK
+
+    def folds(self) -> dict[str, Fold]:
+        """The folded parts: open where there is an error in one, or what is not as it is by itself."""
+        return {
+            part: Fold(said=self._said[part], is_open=any(map(self._stands_out, names)))
+            for part, names in FIELDS.items()
+        }
+
+    def _stands_out(self, name: str) -> bool:
+        bound, by_itself = self[name], getattr(Destination(), name)
+        return bool(
+            bound.errors or bound.field.has_changed(by_itself, bound.value()) or self.stored.get(name)
+        )
 
     def clean_headers(self) -> dict[str, str]:
         return self._unmasked("headers")

@@ -35,7 +35,7 @@ class HeadersField(forms.CharField):
         return "\n".join(f"{name}: {MASK}" for name in value)
 
     def has_changed(self, initial: Any, data: Any) -> bool:
-        return bool(data != self.prepare_value(initial))
+        return bool((data or "") != self.prepare_value(initial))
 
 
 class ScheduleField(forms.CharField):

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy
 from automations.conditions import problems_of
 from automations.destinations import DestinationError, create_destination
 from automations.explanations import describe_rule
+from automations.fields import changing_fields
 from automations.forms.conditions import Row, rows_from, rows_of
 from automations.forms.fields import UNITS
 from automations.models import Destination, Event, Rule
@@ -61,8 +62,8 @@ class RuleForm(forms.Form):
     stage = StageField(label=gettext_lazy("Stage"), empty=gettext_lazy("Any stage"))
     from_stage = StageField(label=gettext_lazy("Coming from"), empty=gettext_lazy("Any stage"))
     days = forms.IntegerField(label=gettext_lazy("Days"), required=False, min_value=0, max_value=3650)
-    fields_changed = forms.CharField(
-        label=gettext_lazy("Fields"), required=False, widget=forms.TextInput(attrs=_MONO)
+    fields_changed = forms.MultipleChoiceField(
+        label=gettext_lazy("Fields"), required=False, widget=forms.CheckboxSelectMultiple
     )
     match = forms.ChoiceField(
         label=gettext_lazy("Send when"),
@@ -129,6 +130,15 @@ class RuleForm(forms.Form):
         super().__init__(*args, **options)
         if self.data.get("destination"):
             self.fields["new_name"].required = self.fields["new_url"].required = False
+        changing = self.fields["fields_changed"]
+        if isinstance(changing, forms.MultipleChoiceField):
+            changing.choices = self._changing()
+
+    def _changing(self) -> list[tuple[str, Any]]:
+        """The fields to choose from, and what was chosen elsewhere without being one: the door judges that."""
+        offered = changing_fields()
+        given = self["fields_changed"].value() or []
+        return offered + [(name, name) for name in given if name not in dict(offered)]
 
     @cached_property
     def rows(self) -> list[Row]:
@@ -172,7 +182,7 @@ class RuleForm(forms.Form):
         values |= {
             "event": event,
             "days": given.get("days") if event in WITH_DAYS else None,
-            "fields": _listed(given.get("fields_changed", "")) if event == Event.DEAL_UPDATED else [],
+            "fields": given.get("fields_changed", []) if event == Event.DEAL_UPDATED else [],
             "conditions": self._conditions(),
             "payload": self._payload(),
             "delay_seconds": (given.get("delay") or 0) * UNITS[given.get("delay_unit") or "min"],
@@ -226,10 +236,6 @@ class RuleForm(forms.Form):
         return Rule(name=given.get("name", ""), destination=destination, **self.values())
 
 
-def _listed(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
 def initial_of(rule: Rule) -> dict[str, Any]:
     """What the form of a rule shows at first."""
     names = (
@@ -247,7 +253,7 @@ def initial_of(rule: Rule) -> dict[str, Any]:
     unit = next((name for name in ("d", "h") if rule.delay_seconds % UNITS[name] == 0), "min")
     window = rule.sending_window
     return {name: getattr(rule, name) for name in names} | {
-        "fields_changed": ", ".join(rule.fields),
+        "fields_changed": rule.fields,
         "match": rule.conditions.get("match", "all"),
         "condition_expression": rule.conditions.get("expression", ""),
         "delay": rule.delay_seconds // UNITS[unit] or None,

@@ -14,4 +14,5 @@ register.filter("sentence", describe_rule)
 def error_word(code: str) -> str:
     """The kind of error for a narrow column; the delivery's page has the whole sentence."""
     kinds = {"dns": "DNS", "tls": "TLS", "timeout": _("timeout"), "address": _("address")}
+    kinds["interrupted"] = _("interrupted")
     return kinds.get(code.partition("_")[0], _("connection"))

@@ -14,7 +14,8 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from automations.explanations import advise, describe_rule, explain_attempt
-from automations.forms.conditions import make_row, offered_fields, rows_from
+from automations.fields import offered_fields
+from automations.forms.conditions import make_row, rows_from
 from automations.forms.rules import RuleForm, initial_from_link, initial_of
 from automations.models import Delivery, Destination, Event, Rule
 from automations.rules import delete_rule, preview_rule, problems_with, update_rule

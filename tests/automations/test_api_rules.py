@@ -120,8 +120,8 @@ def test_a_preview_shows_the_custom_payload_and_each_condition(
     answer = api.post(f"{URL}preview/", asked).json()
     checks = {check["check"]: check["passed"] for check in answer["checks"]}
     assert (answer["matches"], answer["payload"]) == (True, ["ERP for a bakery"])
-    assert checks["deal.title contains bakery (one of these is enough)"] is True
-    assert checks["deal.title is other (one of these is enough)"] is False
+    assert checks["Title contains bakery (one of these is enough)"] is True
+    assert checks["Title is other (one of these is enough)"] is False
     assert checks["The worker is running"] is False
     assert any(text.startswith("It would be sent at") for text in checks)
 

@@ -117,6 +117,21 @@ def test_each_row_is_a_check_in_words() -> None:
     ]
 
 
+def test_a_row_is_told_in_the_words_of_people_where_they_have_any() -> None:
+    rows = [
+        {"field": "deal.stage.id", "op": "in", "value": [3, 9]},
+        {"field": "deal.value", "op": "between", "value": ["1", "2"]},
+        {"field": "deal.stage.name", "op": "eq", "value": "x"},
+    ]
+    labels = {"deal.stage.id": ("Stage", {"3": "Sales: Proposal"}), "deal.value": ("Value", {})}
+    checks = condition_checks({"rows": rows}, document=DOCUMENT, labels=labels)
+    assert [check.check for check in checks] == [
+        "Stage is one of Sales: Proposal, 9",
+        "Value is between 1 and 2",
+        "deal.stage.name is x",
+    ]
+
+
 @pytest.mark.parametrize(
     "row",
     [

@@ -8,6 +8,7 @@ from django.utils import timezone, translation
 
 from automations.explanations import (
     describe_rule,
+    explain_answer,
     explain_delivery,
     explain_destination,
     explain_end,
@@ -133,3 +134,15 @@ def test_a_delivery_for_later_says_when() -> None:
 def test_a_rule_for_what_comes_with_time_names_its_days(event: Event, days: int | None, said: str) -> None:
     stage = Stage(name="Proposal", pipeline=Pipeline(name="Sales"))
     assert describe_rule(Rule(event=event, days=days, stage=stage, pipeline=stage.pipeline)) == said
+
+
+def test_an_interrupted_attempt_is_told_as_what_it_is() -> None:
+    told = explain_answer(status=None, error="interrupted")
+    assert told == "The worker ended during the request; whether it arrived is not known."
+
+
+def test_a_stay_of_no_days_is_told_without_a_count() -> None:
+    rule = Rule(event=Event.DEAL_STALE, days=0, stage=Stage(name="Proposal"))
+    assert describe_rule(rule) == "As soon as a deal is in Proposal"
+    with translation.override("pt-br"):
+        assert describe_rule(rule) == "Assim que um negócio está em Proposal"

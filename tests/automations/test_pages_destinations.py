@@ -4,9 +4,11 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from automations.destinations import create_destination
 from automations.forms.fields import ScheduleField, wait_text
 from automations.models import Delivery, Destination, ResendJob, Rule
 from automations.requests import MASK
+from automations.schedule import DEFAULT_SCHEDULE
 from crm.actors import Actor
 from crm.deals import move_deal
 from crm.models import Deal, Stage, User
@@ -181,3 +183,49 @@ def test_what_was_given_up_is_recovered_from_the_page(browser: Client, destinati
     assert answer["Location"] == f"/automations/deliveries/?destination={destination.pk}&job={job.pk}"
     assert browser.post(f"{url}recover/", {"since": ""})["Location"] == url
     assert ResendJob.objects.count() == 1
+
+
+# ---- The folded parts ----
+
+
+def folds(browser: Client, destination: Destination) -> dict[str, tuple[str, bool]]:
+    page = browser.get(f"{URL}{destination.pk}/")
+    return {name: (fold.said, fold.is_open) for name, fold in page.context["form"].folds().items()}
+
+
+def test_what_most_people_leave_as_it_is_is_folded_and_says_what_is_set(
+    browser: Client, destination: Destination
+) -> None:
+    fresh = create_destination(fields={"name": "Chat", "url": destination.url})
+    assert folds(browser, fresh) == {
+        "content": ("JSON", False),
+        "tls": ("none", False),
+        "pace": ("10 s · 4 at a time · 10 attempts · in order", False),
+        "echo": ("none", False),
+    }
+    new = browser.get(f"{URL}new/").content.decode()
+    assert (new.count('<details class="panel fold"'), new.count(" open>")) == (4, 0)
+
+
+def test_a_part_in_which_something_is_set_is_open(browser: Client, destination: Destination) -> None:
+    changes = {"headers": "X-Key: hush", "variables": "key: psst", "rate_limit_per_second": 3, "ordered": ""}
+    changes["url"] = f"{destination.url}?key={{key}}"
+    assert browser.post(f"{URL}{destination.pk}/", form(destination, **changes)).status_code == 302
+    assert folds(browser, destination) == {
+        "content": ("JSON · 1 header", True),
+        "tls": ("1 hidden part", True),
+        "pace": ("10 s · 4 at a time · 3 a second · 3 attempts · in any order", True),
+        "echo": ("none", False),
+    }
+    html = browser.get(f"{URL}{destination.pk}/").content.decode()
+    assert 'data-fold-part="pace" open' in html
+    assert 'data-fold-part="echo" open' not in html
+
+
+def test_a_part_with_an_error_is_open(browser: Client, destination: Destination) -> None:
+    Destination.objects.update(retry_schedule=list(DEFAULT_SCHEDULE))
+    wrong = form(destination, timeout_seconds=10, retry_schedule="tomorrow", headers="no colon")
+    page = browser.post(f"{URL}{destination.pk}/", wrong)
+    opened = {name for name, fold in page.context["form"].folds().items() if fold.is_open}
+    assert (page.status_code, opened) == (422, {"content", "pace"})
+    assert 'data-fold-part="content" open' in page.content.decode()

@@ -1,10 +1,13 @@
+import re
+
 import pytest
 from django.test import Client
 
 from automations.models import Delivery, Destination, Rule
+from automations.rules import CHANGING
 from crm.actors import Actor
 from crm.deals import move_deal
-from crm.models import Deal, Pipeline, Stage, User
+from crm.models import CustomField, Deal, Pipeline, Stage, User
 from tests.receivers import Receiver
 
 NEW = "/automations/rules/new/"
@@ -205,6 +208,51 @@ def test_what_cannot_be_is_told_beside_its_field(
     answer = browser.post(f"/automations/rules/{rule.pk}/", form(rule, **changes))
     assert (answer.status_code, list(answer.context["form"].errors)) == (422, [field])
     assert Rule.objects.values().get() == before
+
+
+def test_the_fields_whose_change_is_waited_for_are_ticked_and_not_typed(browser: Client, rule: Rule) -> None:
+    CustomField.objects.create(entity="deal", key="plan", label="Plan", type="text")
+    url = f"/automations/rules/{rule.pk}/"
+    offered = dict(browser.get(url).context["form"]["fields_changed"].field.choices)
+    assert (offered["value"], offered["custom_fields.plan"], "stage" in offered) == ("Value", "Plan", False)
+    assert all(name.partition(".")[0] in CHANGING for name in offered)
+    chosen = ["value", "custom_fields.plan"]
+    asked = form(rule, event="deal.updated", stage="", fields_changed=chosen)
+    assert browser.post(url, asked).status_code == 302
+    rule.refresh_from_db()
+    assert rule.fields == chosen
+    html = browser.get(url).content.decode()
+    assert re.findall(r'name="fields_changed" value="([^"]+)"[^>]* checked', html) == chosen
+
+
+def test_a_field_that_was_chosen_through_the_api_stays_chosen(browser: Client, rule: Rule) -> None:
+    Rule.objects.update(event="deal.updated", stage=None, fields=["custom_fields"])
+    url = f"/automations/rules/{rule.pk}/"
+    assert ("custom_fields", "custom_fields") in browser.get(url).context["form"][
+        "fields_changed"
+    ].field.choices
+    rule.refresh_from_db()
+    assert browser.post(url, form(rule, fields_changed=["custom_fields", "value"])).status_code == 302
+    rule.refresh_from_db()
+    assert rule.fields == ["custom_fields", "value"]
+
+
+def test_the_preview_asks_in_the_words_of_the_form(
+    browser: Client, rule: Rule, deal: Deal, stages: list[Stage]
+) -> None:
+    asked = {
+        "condition": ["a"],
+        "condition-a-field": "deal.stage.id",
+        "condition-a-op": "eq",
+        "condition-a-value": str(stages[0].pk),
+        "deal": deal.pk,
+    }
+    html = browser.post("/automations/rules/preview/", form(rule, stage="", **asked)).content.decode()
+    assert "Stage is Sales: New" in html
+    assert "deal.stage.id" not in html
+    changed = form(rule, event="deal.updated", stage="", fields_changed=["value", "tags"], deal=deal.pk)
+    html = browser.post("/automations/rules/preview/", changed).content.decode()
+    assert "The last change was of one of: Value, Tags" in html
 
 
 def test_conditions_waiting_and_payload_are_kept_and_shown_again(browser: Client, rule: Rule) -> None:

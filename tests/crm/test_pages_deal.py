@@ -27,6 +27,7 @@ def edit(client: Client, deal: Deal, name: str, value: Any, **more: str) -> Any:
 
 def test_the_page_tells_the_story_of_the_deal(as_alice: Client, deal: Deal, actor: Actor) -> None:
     update_deal(deal_id=deal.pk, actor=actor, fields={"value": Decimal("99.50"), "tags": ["vip"]})
+    update_deal(deal_id=deal.pk, actor=actor, fields={"external_ids": {"erp": "SO-7"}})
     Activity.objects.create(deal=deal, kind="note", body="She calls back", done_at=timezone.now())
     Activity.objects.create(deal=deal, kind="task", subject="Send the offer", due_at=timezone.now())
     Call.objects.create(
@@ -36,9 +37,10 @@ def test_the_page_tells_the_story_of_the_deal(as_alice: Client, deal: Deal, acto
     assert story[0] == "Send the offer"
     assert sorted(story[1:]) == [
         "Deal created · Alice",
+        "Id in “erp”: SO-7 · Alice",
         "Incoming: +551130 → +551140 · 1:05",
         "She calls back",
-        "Tags: — → vip · Alice",
+        "Tags: vip · Alice",
         "Value: 0.00 → 99.50 · Alice",
     ]
 

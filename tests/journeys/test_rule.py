@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from automations.destinations import create_destination
 from automations.models import Delivery, Destination, Rule
+from automations.rules import create_rule
 from crm.actors import Actor
 from crm.deals import create_deal, move_deal
 from crm.models import Deal, Pipeline, Stage, User
@@ -115,3 +116,18 @@ def test_a_condition_is_added_and_removed_with_the_keyboard(
     page.keyboard.press("Enter")
     expect(page.locator(".condition")).to_have_count(0)
     expect(page.get_by_label("Send when")).to_be_focused()
+
+
+def test_on_a_phone_the_buttons_that_show_icons_alone_keep_their_names(
+    open_page: Callable[..., Page], alice: User, stages: list[Stage], destination: Destination
+) -> None:
+    rule = create_rule(fields={"name": "To the ERP", "stage": stages[1], "destination": destination})
+    page = open_page(alice, rule.get_absolute_url(), viewport={"width": 390, "height": 844})
+    for address in (rule.get_absolute_url(), f"/automations/destinations/{destination.pk}/"):
+        page.goto(address)
+        for name in ("Save", "Delete"):
+            button = page.locator("header").get_by_role("button", name=name, exact=True)
+            expect(button).to_be_visible()
+            box = button.bounding_box()
+            assert box
+            assert box["width"] < 60  # the icon alone is seen
