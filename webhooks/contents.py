@@ -1,25 +1,35 @@
 """What a stored body amounts to: the native documents in it, as they are or by the endpoint's mapping."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from webhooks.bodies import Malformed, parse_body
 from webhooks.documents import Document, InvalidDocument, problem, read_document
+from webhooks.landing import Landing, plain_fields, with_campaign
 from webhooks.mapping import read_records
 from webhooks.mapping.reading import Record, numbered
 
 Numbered = list[tuple[int | None, Document]]
 
 
-def records_in(*, mapping: Any, body: bytes, content_type: str, headers: Mapping[str, str]) -> list[Record]:
-    """The documents of a body before they are judged. Raises InvalidDocument, also for a malformed body, and
-    NotWanted.
+def records_in(
+    *, mapping: Any, page: Landing | None, body: bytes, content_type: str, headers: Mapping[str, str]
+) -> list[Record]:
+    """The documents of a body before they are judged; `page` is the landing page it may have come from.
+
+    Raises InvalidDocument, also for a malformed body, and NotWanted.
     """
     try:
         value = parse_body(body=body, content_type=content_type)
     except Malformed as error:
         raise InvalidDocument([problem("malformed", "", str(error))]) from error
-    return [Record(value, None)] if mapping is None else read_records(mapping, value, headers=headers)
+    if page is not None:
+        value = plain_fields(page, value)
+    records = [Record(value, None)] if mapping is None else read_records(mapping, value, headers=headers)
+    if page is None:
+        return records
+    return [replace(record, document=with_campaign(record.document, value)) for record in records]
 
 
 def judged(records: list[Record]) -> Numbered:

@@ -12,12 +12,15 @@ from django.utils.translation import gettext as _
 
 from crm.models import User
 from crm.refusals import InvalidFields
+from webhooks.dedupe import InvalidDedupe, clean_dedupe
 from webhooks.handling import clean_matching, clean_writing
+from webhooks.landing import InvalidLanding, clean_landing
 from webhooks.mapping import check_mapping
 from webhooks.models import InboundEndpoint
 from webhooks.models.endpoints import new_key
 from webhooks.recording_access import take_recording_auth
 from webhooks.verification import InvalidVerification, check_secret, clean_verification, new_secret
+from webhooks.verification.schemes import text_option
 
 LONGEST_OVERLAP = timedelta(days=7)
 _FIELDS = {
@@ -36,14 +39,18 @@ _FIELDS = {
     "allowed_networks",
     "rate_limit_per_minute",
     "max_body_bytes",
+    "handshakes",
+    "allow_get",
+    "test_mode",
+    "landing",
 }
 
 
 def create_endpoint(*, fields: Mapping[str, Any], created_by: User | None) -> InboundEndpoint:
     """Make an endpoint; `new_secret` of the returned one is the secret, to be shown this once.
 
-    `fields`: those of the model, and verification with its secret ({"scheme", …, "secret"?}); where the secret is
-    left out one is made. Raises InvalidFields.
+    `fields`: those of the model, and verification with its secret ({"scheme", …, "secret"?, "verify_token"?}); where
+    the secret is left out one is made. Raises InvalidFields.
     """
     endpoint = InboundEndpoint(created_by=created_by)
     verification = fields.get("verification") or dict(endpoint.verification)
@@ -73,17 +80,25 @@ def rotate_url(*, endpoint_id: int) -> InboundEndpoint:
 
 
 @transaction.atomic
-def rotate_secret(*, endpoint_id: int, overlap: timedelta, now: datetime) -> InboundEndpoint:
-    """Make a new secret, shown as in `create_endpoint`; the former one is honoured too for `overlap`.
+def rotate_secret(
+    *, endpoint_id: int, overlap: timedelta, now: datetime, given: str | None = None
+) -> InboundEndpoint:
+    """Make a new secret, shown as in `create_endpoint`, or take the one that the other system `given`; the former one
+    is honoured too for `overlap`.
 
     Raises InvalidFields for a scheme that has no secret.
     """
     if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
         raise InvalidFields({"overlap_seconds": [_("From 0 seconds to 7 days.")]})
     endpoint = _locked(endpoint_id)
-    secret = new_secret(endpoint.verification["scheme"])
+    scheme = endpoint.verification["scheme"]
+    secret = new_secret(scheme) if given is None else given
     if not secret:
         raise InvalidFields({"verification": [_("This scheme has no secret.")]})
+    try:
+        check_secret(scheme, secret)
+    except InvalidVerification as error:
+        raise InvalidFields({"secret": [str(error)]}) from error
     endpoint.previous_secret, endpoint.previous_secret_until = endpoint.secret, now + overlap
     endpoint.secret = endpoint.new_secret = secret
     endpoint.save(update_fields=["secret", "previous_secret", "previous_secret_until"])
@@ -95,8 +110,9 @@ def delete_endpoint(*, endpoint_id: int) -> None:
     """Take the endpoint away: its URL is unknown from now on, its secrets are gone, its requests stay."""
     endpoint = _locked(endpoint_id)
     endpoint.deleted_at, endpoint.enabled = timezone.now(), False
-    endpoint.secret = endpoint.previous_secret = endpoint.recording_secret = None
-    endpoint.save(update_fields=["deleted_at", "enabled", "secret", "previous_secret", "recording_secret"])
+    endpoint.secret = endpoint.previous_secret = endpoint.recording_secret = endpoint.verify_token = None
+    secrets = ["secret", "previous_secret", "recording_secret", "verify_token"]
+    endpoint.save(update_fields=["deleted_at", "enabled", *secrets])
 
 
 def _locked(endpoint_id: int) -> InboundEndpoint:
@@ -108,11 +124,16 @@ def _take_verification(endpoint: InboundEndpoint, verification: Mapping[str, Any
     former = endpoint.verification.get("scheme")
     options = {name: value for name, value in verification.items() if name != "secret"}
     given = verification.get("secret")
+    verify_token = options.pop("verify_token", None) if options.get("scheme") == "meta" else None
     try:
         endpoint.verification = clean_verification(options)
         scheme = endpoint.verification["scheme"]
         if given is not None:
             check_secret(scheme, given if isinstance(given, str) else "")
+        if verify_token is not None:
+            endpoint.verify_token = text_option(
+                {"verify_token": verify_token}, "verify_token", least=8, most=200
+            )
     except InvalidVerification as error:
         raise InvalidFields({"verification": [str(error)]}) from error
     if given is None and scheme == former and endpoint.secret is not None:
@@ -129,6 +150,7 @@ def _save(endpoint: InboundEndpoint, fields: Mapping[str, Any]) -> InboundEndpoi
     endpoint.allowed_networks = _networks(endpoint.allowed_networks)
     endpoint.matching, endpoint.writing = clean_matching(endpoint.matching), clean_writing(endpoint.writing)
     _check_mapping(endpoint.mapping)
+    _clean_settings(endpoint)
     _check_defaults(endpoint)
     try:
         endpoint.full_clean()
@@ -155,10 +177,19 @@ def _check_mapping(mapping: Any) -> None:
         raise InvalidFields(wrong)
 
 
+def _clean_settings(endpoint: InboundEndpoint) -> None:
+    endpoint.handshakes = list(dict.fromkeys(endpoint.handshakes))
+    try:
+        endpoint.dedupe = clean_dedupe(endpoint.dedupe)
+    except InvalidDedupe as error:
+        raise InvalidFields({"dedupe": [str(error)]}) from error
+    try:
+        endpoint.landing = clean_landing(endpoint.landing)
+    except InvalidLanding as error:
+        raise InvalidFields({"landing": [str(error)]}) from error
+
+
 def _check_defaults(endpoint: InboundEndpoint) -> None:
     stage, pipeline = endpoint.default_stage, endpoint.default_pipeline
     if stage and pipeline and stage.pipeline_id != pipeline.pk:
         raise InvalidFields({"defaults": [_("This stage belongs to another pipeline.")]})
-    if endpoint.dedupe is not None:
-        # It is not carried out yet, and what is kept must not be ignored.
-        raise InvalidFields({"dedupe": [_("This cannot be set yet.")]})

@@ -9,6 +9,7 @@ from crm.actors import Actor, acting_as
 from webhooks.applying import NeedsDecision, NothingToDo, apply_documents
 from webhooks.contents import judged, records_in
 from webhooks.documents import InvalidDocument
+from webhooks.landing import landing_of
 from webhooks.mapping import NotWanted
 from webhooks.models import InboundEndpoint, InboundRequest
 from webhooks.requests import changes_of
@@ -30,7 +31,11 @@ def preview(
     documents: list[Any] = []
     try:
         records = records_in(
-            mapping=endpoint.mapping, body=body, content_type=content_type, headers=headers or {}
+            mapping=endpoint.mapping,
+            page=landing_of(endpoint),
+            body=body,
+            content_type=content_type,
+            headers=headers or {},
         )
         documents += [record.document for record in records]
         with transaction.atomic(), acting_as(actor):

@@ -25,6 +25,7 @@ from webhooks.alerts import tell_given_up
 from webhooks.applying import NeedsDecision, NothingToDo, apply_documents
 from webhooks.contents import judged, records_in
 from webhooks.documents import InvalidDocument, Problem, problem
+from webhooks.landing import landing_of
 from webhooks.mapping import NotWanted
 from webhooks.models import InboundEndpoint, InboundRequest
 from webhooks.problems import in_every_language
@@ -35,7 +36,6 @@ log = logging.getLogger(__name__)
 
 State, Reason = InboundRequest.State, InboundRequest.Reason
 
-WINDOW = timedelta(days=30)  # how long a repeat is recognised
 # After each try; the last is how long a process may be at the sixth before the request counts as given up.
 WAITS = [timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 3600, 3600)]
 REPLAYABLE: dict[str, tuple[str, ...]] = {
@@ -53,10 +53,12 @@ class NotReplayable(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What came in, as far as it is kept. `headers` are masked."""
+    """What came in, as far as it is kept. `query` and `headers` are masked."""
 
     endpoint: InboundEndpoint
     received_at: datetime
+    method: str = "POST"
+    query: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     content_type: str = ""
     remote_address: str = ""
@@ -67,6 +69,8 @@ class Arrival:
         return InboundRequest(
             endpoint=self.endpoint,
             received_at=self.received_at,
+            method=self.method,
+            query=self.query,
             headers=self.headers,
             content_type=self.content_type,
             remote_address=self.remote_address,
@@ -79,27 +83,29 @@ class Arrival:
 # ---- Storing ----
 
 
-def refuse(
+def keep(
     arrival: Arrival,
     *,
+    state: InboundRequest.State,
     reason: InboundRequest.Reason,
-    problems: Sequence[Problem],
+    problems: Sequence[Problem] = (),
     body: bytes = b"",
 ) -> InboundRequest:
-    """Keep a request that will not be applied. It holds no key: the sender may mend it and send it again."""
+    """Keep a request that will not be applied, as `rejected` or `ignored`. It holds no key: the sender may mend it
+    and send it again.
+    """
     request = arrival.row(
-        state=State.REJECTED,
-        reason=reason,
-        errors=list(problems),
-        body=body,
-        processed_at=arrival.received_at,
+        state=state, reason=reason, errors=list(problems), body=body, processed_at=arrival.received_at
     )
     request.save(force_insert=True)
     return request
 
 
-def store(arrival: Arrival, *, body: bytes, dedupe_key: str, at_work: bool) -> InboundRequest:
-    """Keep a request that shall be applied, as `received`; as `duplicate` where another one holds the key.
+def store(
+    arrival: Arrival, *, body: bytes, dedupe_key: str, window: timedelta, at_work: bool
+) -> InboundRequest:
+    """Keep a request that shall be applied, as `received`; as `duplicate` where another one came within `window`
+    and holds the key.
 
     `at_work` says that the caller is going to apply it now; else it is due at once, and a task is queued for it.
     """
@@ -112,7 +118,7 @@ def store(arrival: Arrival, *, body: bytes, dedupe_key: str, at_work: bool) -> I
         **(claimed if at_work else {"next_try_at": arrival.received_at}),
     )
     with transaction.atomic():
-        first = _take_key(request)
+        first = _take_key(request, window=window)
         if first is not None:
             request.holds_key, request.state, request.first_request = False, State.DUPLICATE, first
             request.next_try_at, request.tries, request.processed_at = None, 0, arrival.received_at
@@ -123,7 +129,7 @@ def store(arrival: Arrival, *, body: bytes, dedupe_key: str, at_work: bool) -> I
     return request
 
 
-def _take_key(request: InboundRequest) -> InboundRequest | None:
+def _take_key(request: InboundRequest, *, window: timedelta) -> InboundRequest | None:
     """Insert the request as the holder of its key, or return the request that holds it already.
 
     The unique constraint decides between simultaneous ones: the insert waits for the other's commit.
@@ -136,9 +142,9 @@ def _take_key(request: InboundRequest) -> InboundRequest | None:
         holder = rows.first()
         if holder is not None and holder.pk == request.pk:
             return None
-        if holder is not None and holder.received_at > request.received_at - WINDOW:
+        if holder is not None and holder.received_at > request.received_at - window:
             return holder
-        rows.filter(received_at__lte=request.received_at - WINDOW).update(holds_key=False)
+        rows.filter(received_at__lte=request.received_at - window).update(holds_key=False)
 
 
 # ---- Applying ----
@@ -216,6 +222,7 @@ def attempt(request: InboundRequest) -> list[Applied]:
     )
     records = records_in(
         mapping=endpoint.mapping,
+        page=landing_of(endpoint),
         body=bytes(request.body),
         content_type=request.content_type,
         headers=request.headers,

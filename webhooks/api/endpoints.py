@@ -16,6 +16,7 @@ from crm.api.permissions import AdminOnly
 from crm.api.serializers import StrictModelSerializer, StrictSerializer
 from crm.api.viewsets import WritableResource
 from crm.models import Pipeline, Source, Stage, User
+from webhooks.bodies import is_readable
 from webhooks.endpoints import (
     create_endpoint,
     delete_endpoint,
@@ -27,6 +28,8 @@ from webhooks.handling import MATCHING, WRITING, matching_of, writing_of
 from webhooks.models import InboundEndpoint, InboundRequest
 from webhooks.preview import preview
 from webhooks.problems import in_readers_language
+from webhooks.verification import SCHEMES
+from webhooks.verification.recipes import ALGORITHMS, ENCODINGS
 
 DAY = 86_400
 
@@ -54,10 +57,29 @@ class DefaultsSerializer(StrictSerializer):
         "type": "object",
         "required": ["scheme"],
         "properties": {
-            "scheme": {"enum": ["none", "token", "standard_webhooks"]},
+            "scheme": {"enum": list(SCHEMES)},
+            "secret": {"type": "string", "writeOnly": True, "description": "where left out, one is made"},
             "in": {"enum": ["header", "query"], "description": "of a token; header where left out"},
             "name": {"type": "string", "description": "of the token's header or parameter"},
-            "secret": {"type": "string", "writeOnly": True, "description": "where left out, one is made"},
+            "prefix": {"type": "string", "description": "before a token or an hmac signature"},
+            "username": {"type": "string", "description": "of basic"},
+            "header": {"type": "string", "description": "hmac: where the signature is"},
+            "field": {"type": "string", "description": "hmac: the path of a signature inside the body"},
+            "algorithm": {"enum": list(ALGORITHMS)},
+            "encoding": {"enum": list(ENCODINGS)},
+            "template": {
+                "type": "string",
+                "description": "hmac: what is signed, of {body} {timestamp} {url} {method} {header:Name} {field:path}",
+            },
+            "timestamp_header": {"type": "string"},
+            "signature_part": {"type": "string", "description": "hmac: in a header like t=1,v1=2 this is v1"},
+            "timestamp_part": {"type": "string", "description": "hmac: in a header like t=1,v1=2 this is t"},
+            "separator": {
+                "type": "string",
+                "description": "hmac: between such parts; a comma where left out",
+            },
+            "tolerance_seconds": {"type": "integer", "minimum": 1, "maximum": 3600, "default": 300},
+            "verify_token": {"type": "string", "writeOnly": True, "description": "of meta's hub.challenge"},
         },
     }
 )
@@ -146,6 +168,39 @@ class WritingField(serializers.DictField):
         return writing_of(value)
 
 
+@extend_schema_field(
+    {
+        "type": "object",
+        "properties": {
+            "keys": {
+                "type": "array",
+                "items": {"type": "string", "examples": ["header:X-Event-Id", "body:data.id"]},
+            },
+            "window_days": {"type": "integer", "minimum": 1, "maximum": 365, "default": 30},
+            "ignore": {"type": "array", "items": {"type": "string"}},
+        },
+    }
+)
+class DedupeField(serializers.JSONField):
+    """By what a repeat is recognised."""
+
+
+@extend_schema_field(
+    {
+        "type": "object",
+        "required": ["allowed_origins"],
+        "properties": {
+            "allowed_origins": {"type": "array", "items": {"type": "string"}},
+            "honeypot": {"type": "string"},
+            "redirect_url": {"type": "string", "format": "uri"},
+            "rate_per_address": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 10},
+        },
+    }
+)
+class LandingField(serializers.JSONField):
+    """Which pages may post from their visitors' browsers."""
+
+
 class EndpointSerializer(StrictModelSerializer[InboundEndpoint]):
     verification = VerificationField(required=False)
     secret = serializers.CharField(source="new_secret", read_only=True, allow_null=True)
@@ -153,6 +208,11 @@ class EndpointSerializer(StrictModelSerializer[InboundEndpoint]):
     mapping = MappingField(required=False, allow_null=True)
     matching = MatchingField(required=False)
     writing = WritingField(required=False)
+    dedupe = DedupeField(required=False, allow_null=True)
+    landing = LandingField(required=False, allow_null=True)
+    handshakes = serializers.ListField(
+        child=serializers.ChoiceField(InboundEndpoint.Handshake.choices), required=False
+    )
     defaults = DefaultsSerializer(source="*", required=False)
     allowed_networks = serializers.ListField(child=serializers.CharField(max_length=43), required=False)
 
@@ -176,6 +236,10 @@ class EndpointSerializer(StrictModelSerializer[InboundEndpoint]):
             "allowed_networks",
             "rate_limit_per_minute",
             "max_body_bytes",
+            "handshakes",
+            "allow_get",
+            "test_mode",
+            "landing",
             "created_at",
         )
         read_only_fields = ("url", "created_at")
@@ -191,14 +255,22 @@ class SecretRotationSerializer(StrictSerializer):
     overlap_seconds = serializers.IntegerField(
         default=DAY, help_text="how long the former secret is honoured too; at most 7 days"
     )
+    secret = serializers.CharField(
+        required=False, trim_whitespace=False, help_text="the other system's; where left out, one is made"
+    )
 
 
 class TrialSerializer(StrictSerializer):
     payload = serializers.JSONField(help_text="the body as JSON, or its text as a string")
-    content_type = serializers.ChoiceField(["application/json"], default="application/json")
+    content_type = serializers.CharField(default="application/json", max_length=200)
     headers = serializers.DictField(
         child=serializers.CharField(), required=False, help_text="what `header()` in the mapping finds"
     )
+
+    def validate_content_type(self, value: str) -> str:
+        if not is_readable(value):
+            raise serializers.ValidationError(InboundRequest.Reason.CONTENT_TYPE.label)
+        return value
 
 
 class TrialResultSerializer(serializers.Serializer[Any]):
@@ -255,7 +327,12 @@ class EndpointViewSet(WritableResource[InboundEndpoint]):
         asked.is_valid(raise_exception=True)
         overlap = timedelta(seconds=asked.validated_data["overlap_seconds"])
         return self._answer(
-            rotate_secret(endpoint_id=self.get_object().pk, overlap=overlap, now=timezone.now())
+            rotate_secret(
+                endpoint_id=self.get_object().pk,
+                overlap=overlap,
+                now=timezone.now(),
+                given=asked.validated_data.get("secret"),
+            )
         )
 
     @extend_schema(request=TrialSerializer, responses=TrialResultSerializer)

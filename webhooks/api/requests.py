@@ -49,6 +49,8 @@ class RequestSerializer(StrictModelSerializer[InboundRequest]):
             "changes",
             "deal",
             "first_request",
+            "method",
+            "query",
             "headers",
             "content_type",
             "body",

@@ -29,6 +29,11 @@ def default_recording_auth() -> dict[str, Any]:
     return {"scheme": "none"}
 
 
+def default_handshakes() -> list[str]:
+    """Those that only ever hand a sender its own words back."""
+    return ["microsoft", "omie", "zadarma"]
+
+
 class EndpointQuerySet(models.QuerySet["InboundEndpoint"]):
     """Endpoints, with the reads that are used in more than one place."""
 
@@ -44,6 +49,14 @@ class InboundEndpoint(models.Model):
         WAIT = "wait", _("Answer when applied")
         ACCEPT = "accept", _("Answer at once, apply afterwards")
 
+    class Handshake(models.TextChoices):
+        """How some systems have an address proved before they use it; Slack's and Meta's come with their schemes."""
+
+        MICROSOFT = "microsoft", _("Microsoft: validationToken")
+        OMIE = "omie", _("Omie: ping")
+        ZADARMA = "zadarma", _("Zadarma: zd_echo")
+        PROBE = "probe", _("A GET without anything, answered 200")
+
     name = models.CharField(_("name"), max_length=120)
     enabled = models.BooleanField(_("enabled"), default=True)
     key = models.CharField(max_length=64, unique=True, default=new_key, editable=False)
@@ -53,6 +66,18 @@ class InboundEndpoint(models.Model):
     secret = EncryptedField(_("secret"), null=True, blank=True, editable=False)
     previous_secret = EncryptedField(null=True, blank=True, editable=False)
     previous_secret_until = models.DateTimeField(null=True, blank=True, editable=False)
+    # What Meta shows when it asks whether the address is ours; where there is none, the secret.
+    verify_token = EncryptedField(null=True, blank=True, editable=False)
+    handshakes = ArrayField(
+        models.CharField(max_length=12, choices=Handshake),
+        verbose_name=_("handshakes"),
+        default=default_handshakes,
+        blank=True,
+    )
+    allow_get = models.BooleanField(_("take GET requests too"), default=False)
+    test_mode = models.BooleanField(_("keep the bodies of unknown senders"), default=False)
+    # {"allowed_origins", "honeypot", "redirect_url", "rate_per_address"}; see webhooks.landing.
+    landing = models.JSONField(_("landing page"), null=True, blank=True)
     # {"scheme", "username"?, "name"?, "hosts"}: how recordings are fetched; see webhooks.recordings.
     recording_auth = models.JSONField(_("access to recordings"), default=default_recording_auth)
     recording_secret = EncryptedField(null=True, blank=True, editable=False)

@@ -48,15 +48,19 @@ class InboundRequest(models.Model):
     class Reason(models.TextChoices):
         """Why a request was not applied."""
 
+        METHOD = "method", _("This method is not taken.")
         DISABLED = "disabled", _("The endpoint is switched off.")
         ADDRESS = "address", _("The sender's address is not allowed.")
         RATE = "rate", _("Too many requests in one minute.")
         SIZE = "size", _("The body is too large.")
-        CONTENT_TYPE = "content_type", _("The body is not declared as JSON in UTF-8.")
+        CONTENT_TYPE = "content_type", _("A body of this type is not read.")
+        ORIGIN = "origin", _("The page it was sent from is not allowed.")
         SIGNATURE = "signature", _("The signature or token is missing, wrong or too old.")
-        MALFORMED = "malformed", _("The body is not proper JSON.")
+        MALFORMED = "malformed", _("The body is not what it is declared to be.")
         INVALID = "invalid", _("The content is not valid.")
         NO_MATCH = "no_match", _("No deal matches.")
+        HANDSHAKE = "handshake", _("The sender only asked whether the address is right.")
+        HONEYPOT = "honeypot", _("The field that people do not see was filled in.")
         STALE = "stale", _("Something newer was applied already.")
         NOT_WANTED = "not_wanted", _("The mapping says that there is nothing to do.")
         REVIEW = "review", _("Several deals match: somebody has to choose.")
@@ -96,6 +100,8 @@ class InboundRequest(models.Model):
         related_name="repeats",
         verbose_name=_("first request"),
     )
+    method = models.CharField(_("method"), max_length=7, default="POST")
+    query = models.CharField(_("query"), max_length=2000, blank=True)  # secrets masked
     headers = models.JSONField(_("headers"), default=dict, blank=True)
     content_type = models.CharField(_("content type"), max_length=200, blank=True)
     body = models.BinaryField(_("body"), default=b"", editable=True)
