@@ -18,7 +18,7 @@ from stdnum.br import cnpj, cpf
 from stdnum.exceptions import ValidationError as NumberError
 
 from crm.actors import Actor
-from crm.edits import RowEdit, change_row
+from crm.edits import RowEdit, change_row, fields_of_new
 from crm.models import Change, Company, Contact
 from crm.phones import to_e164
 from crm.refusals import InvalidFields
@@ -46,7 +46,7 @@ def create_contact(*, actor: Actor, fields: Mapping[str, Any]) -> Contact:
     `fields`: name (needed), emails, phones, tax_id, company (an instance or None), job_title, tags (names),
     custom_fields and external_ids ({key: value}).
     """
-    return _create(_ContactEdit(row=Contact(), at=timezone.now()), actor=actor, fields=fields)
+    return _create(_ContactEdit(row=Contact(), at=timezone.now(), is_new=True), actor=actor, fields=fields)
 
 
 @transaction.atomic
@@ -64,7 +64,7 @@ def create_company(*, actor: Actor, fields: Mapping[str, Any]) -> Company:
 
     `fields`: name (needed), domain, tax_id, custom_fields and external_ids ({key: value}).
     """
-    return _create(_CompanyEdit(row=Company(), at=timezone.now()), actor=actor, fields=fields)
+    return _create(_CompanyEdit(row=Company(), at=timezone.now(), is_new=True), actor=actor, fields=fields)
 
 
 @transaction.atomic
@@ -161,10 +161,13 @@ class _CompanyEdit(_Edit[Company]):
 def _create(edit: _Edit[Party], *, actor: Actor, fields: Mapping[str, Any]) -> Party:
     if not fields.get("name"):
         raise InvalidFields({"name": [_("This field is required.")]})
-    edit.take({"name": fields["name"]})
-    edit.row.save(force_insert=True)  # tags and external ids need its id
-    edit.take(fields)
-    _save(edit)
+    now, later = fields_of_new(fields)
+    edit.take(now)
+    if edit.row.tax_id:
+        _refuse_taken_tax_id(edit.row)
+    edit.row.save(force_insert=True)
+    if later:
+        edit.take(later)
     change_row(edit.row, actor=actor, at=edit.at, verb=Change.Verb.CREATED).save()
     return edit.row
 

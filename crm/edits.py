@@ -1,6 +1,6 @@
 """One deal, contact or company being changed: takes new values field by field and remembers what each was before."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models.functions import Lower
 from django.utils.translation import gettext as _
 
 from crm.actors import Actor
@@ -37,6 +38,7 @@ class RowEdit(Generic[Row]):
     before: dict[str, Any] = field(default_factory=dict)
     after: dict[str, Any] = field(default_factory=dict)
     columns: set[str] = field(default_factory=set)
+    is_new: bool = False
 
     def take(self, fields: Mapping[str, Any]) -> None:
         """Give the row new values. A value equal to the present one changes nothing.
@@ -108,6 +110,8 @@ class RowEdit(Generic[Row]):
         self.row.custom_fields = {key: value for key, value in merged.items() if value is not None}
 
     def _merge_external_ids(self, values: Mapping[str, str | None]) -> None:
+        if not values:
+            return
         rows = self.row.external_id_rows
         present = dict(rows.values_list("system", "value"))
         for system, value in values.items():
@@ -121,17 +125,25 @@ class RowEdit(Generic[Row]):
                 rows.update_or_create(system=system, defaults={"value": value})
 
     def _set_tags(self, row: Deal | Contact, names: Sequence[str]) -> None:
-        present = sorted(row.tags.values_list("name", flat=True))
-        tags = [tag_named(name) for name in names]
-        wanted = sorted({tag.name for tag in tags})
-        if wanted != present:
-            row.tags.set(tags)
-            self._remember("tags", present, wanted)
+        present = {} if self.is_new else dict(row.tags.values_list("name", "pk"))
+        wanted = {tag.name: tag.pk for tag in tags_named(names)}
+        if wanted.keys() == present.keys():
+            return
+        links: Any = row.tags.through.objects
+        owner = f"{row._meta.model_name}_id"
+        if gone := [pk for name, pk in present.items() if name not in wanted]:
+            links.filter(**{owner: row.pk}, tag__in=gone).delete()
+        new = [pk for name, pk in wanted.items() if name not in present]
+        links.bulk_create(
+            [row.tags.through(**{owner: row.pk}, tag_id=pk) for pk in new], ignore_conflicts=True
+        )
+        self._remember("tags", sorted(present), sorted(wanted))
 
     def _validate(self) -> None:
+        """What is referred to is given as an instance, and the database sees to it that it exists."""
         unchanged = {column.name for column in self.row._meta.fields} - self.columns
         try:
-            self.row.clean_fields(exclude=unchanged)
+            self.row.clean_fields(exclude=unchanged.union(self.related_fields, ("stage", "pipeline")))
         except ValidationError as error:
             raise InvalidFields(error.message_dict) from error
 
@@ -148,13 +160,28 @@ def _is_short_text(value: object, longest: int) -> bool:
     return isinstance(value, str) and 1 <= len(value) <= longest and is_storable(value)
 
 
-def tag_named(name: str) -> Tag:
-    """The tag of that name, whatever its case; made where there is none. Raises InvalidFields."""
-    name = name.strip()
-    if not _is_short_text(name, TAG_LENGTH):
+def tags_named(names: Iterable[str]) -> list[Tag]:
+    """The tags of those names, whatever their case; made where there are none. Raises InvalidFields."""
+    wanted: dict[str, str] = {}
+    for name in names:
+        wanted.setdefault(name.strip().lower(), name.strip())
+    if not all(_is_short_text(name, TAG_LENGTH) for name in wanted.values()):
         raise InvalidFields({"tags": [_("A tag has 1 to %(most)d characters.") % {"most": TAG_LENGTH}]})
-    existing = Tag.objects.filter(name__iexact=name).first()
-    return existing or Tag.objects.get_or_create(name=name)[0]
+    if not wanted:
+        return []
+    rows = Tag.objects.annotate(lower=Lower("name")).filter(lower__in=wanted)
+    known = {tag.lower: tag for tag in rows}
+    if missing := [Tag(name=name) for lower, name in wanted.items() if lower not in known]:
+        Tag.objects.bulk_create(missing, ignore_conflicts=True)  # another one may be making it now
+        known = {tag.lower: tag for tag in rows.all()}
+    return list(known.values())
+
+
+def fields_of_new(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a row can take before it is saved for the first time, and what needs its id."""
+    later = {name: value for name, value in fields.items() if name in ("tags", "external_ids") and value}
+    now = {name: value for name, value in fields.items() if name not in ("tags", "external_ids")}
+    return now, later
 
 
 def change_row(row: Deal | Contact | Company, *, actor: Actor, at: datetime, **fields: Any) -> Change:

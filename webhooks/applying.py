@@ -15,7 +15,7 @@ from crm.models import Deal
 from webhooks.documents import Document, InvalidDocument, problem
 from webhooks.handling import matching_of, writing_of
 from webhooks.mapping.reading import numbered
-from webhooks.matching import find_deals, identity_of, lock_identities
+from webhooks.matching import find_contact, find_deals, identity_of, lock_identities
 from webhooks.models import InboundEndpoint, InboundRequest
 from webhooks.order import CONTENT, note_event, parts_by_thing, thing_of
 from webhooks.places import named_pipeline, own_pipeline_id
@@ -55,11 +55,13 @@ def apply_documents(
     """
     identities = [identity_of(document, system=endpoint.system) for _number, document in documents]
     lock_identities(identities)
+    writing = writing_of(endpoint.writing)
     applied, idle = [], []
     for (number, document), identity in zip(documents, identities, strict=True):
         try:
             pipeline = named_pipeline(document)
-            work = Work(document, identity, pipeline, endpoint, actor, writing_of(endpoint.writing))
+            contact = find_contact(identity)
+            work = Work(document, identity, pipeline, contact, endpoint, actor, writing)
             applied.append(_apply(work, number=number, decisions=decisions or {}))
         except NothingToDo as nothing:
             idle.append(nothing)
@@ -92,7 +94,7 @@ def _meant_deal(work: Work, *, number: int | None, decisions: Decisions) -> Deal
         pipeline_id = work.pipeline.pk if work.pipeline else None
     else:
         pipeline_id = work.pipeline.pk if work.pipeline else own_pipeline_id(work.endpoint)
-    candidates = find_deals(work.identity, pipeline_id=pipeline_id)
+    candidates = find_deals(work.identity, contact=work.contact, pipeline_id=pipeline_id)
     if len(candidates) > 1 and settings["when_several"] == "review":
         open_ones = list(Deal.objects.open().filter(pk__in=candidates).values_list("pk", flat=True))
         if len(open_ones) != 1:

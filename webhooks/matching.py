@@ -141,12 +141,13 @@ def _lock_number(name: str) -> int:
     return int.from_bytes(digest, signed=True)
 
 
-def find_deals(identity: Identity, *, pipeline_id: int | None) -> list[int]:
+def find_deals(identity: Identity, *, contact: Contact | None, pipeline_id: int | None) -> list[int]:
     """The ids of the deals that may be meant, by the surest key that finds any: our id, a foreign id, tax id, e-mail,
     phone. Open ones come first, then the newest.
 
     Who a person or company is says little about which of their deals is meant, so these keys look only in
-    `pipeline_id` where there is one. One query, however many keys there are.
+    `pipeline_id` where there is one. One query, however many keys there are; none for a person whom nobody knows
+    (`contact` is what `find_contact` finds).
     """
     anywhere = Deal.objects.order_by(_OPEN_FIRST, "-created_at", "-pk")
     there = anywhere.filter(pipeline=pipeline_id) if pipeline_id else anywhere
@@ -154,13 +155,15 @@ def find_deals(identity: Identity, *, pipeline_id: int | None) -> list[int]:
         (anywhere, Q(pk=identity.deal_id) if identity.deal_id else Q()),
         *((anywhere, _has_external_id(system, value)) for system, value in identity.external_ids),
         *((anywhere, key) for key in identity.records),
-        (there, Q(contact__tax_id=identity.person_tax_id) if identity.person_tax_id else Q()),
+        (there, _where("tax_id", identity.person_tax_id)),
         (there, Q(company__tax_id=identity.company_tax_id) if identity.company_tax_id else Q()),
         *((there, _has_external_id(*each, of="contact__")) for each in identity.contact_ids),
         *((there, _has_external_id(*each, of="company__")) for each in identity.company_ids),
-        (there, _where("emails__overlap", identity.emails)),
+        (there, _where("emails__overlap", list(identity.emails))),
         (there, _where("phones__overlap", all_phone_variants(identity.phones))),
     ]
+    if contact is None:
+        keys = [(deals, key) for deals, key in keys if not _is_of_a_person(key)]
     found = [
         deals.filter(key)
         .annotate(sure=Value(place))
@@ -184,10 +187,13 @@ def _has_external_id(system: str, value: str, *, of: str = "") -> Q:
     return Q(**{f"{of}external_id_rows__system": system, f"{of}external_id_rows__value": value})
 
 
-def _where(lookup: str, values: Iterable[str]) -> Q:
-    """Whose contact has one of the values; an empty Q where there are none."""
-    wanted = list(values)
-    return Q(**{f"contact__{lookup}": wanted}) if wanted else Q()
+def _where(lookup: str, value: Any) -> Q:
+    """Whose contact has that; an empty Q where it is nothing."""
+    return Q(**{f"contact__{lookup}": value}) if value else Q()
+
+
+def _is_of_a_person(key: Q) -> bool:
+    return any(isinstance(child, tuple) and child[0].startswith("contact__") for child in key.children)
 
 
 def find_contact(identity: Identity) -> Contact | None:

@@ -14,7 +14,6 @@ from webhooks.matching import (
     all_phone_variants,
     contradicts,
     find_company,
-    find_contact,
 )
 from webhooks.snapshots import of_party
 
@@ -54,18 +53,18 @@ def write_company(
 
 
 def write_contact(
-    document: Document, identity: Identity, *, deal: Deal | None, company: Company | None, actor: Actor
+    document: Document, identity: Identity, *, known: Contact | None, company: Company | None, actor: Actor
 ) -> Written[Contact] | None:
-    """The contact of the document with what is told of it, or None where no person is spoken of.
+    """The contact of the document with what is told of it, or None where no person is spoken of. `known` is who is
+    meant, as far as we know that person.
 
     New e-mails and phones join those that are known.
     """
     told = dict(document.get("contact", {}))
-    contact = find_contact(identity) or (deal.contact if deal else None)
-    if contact is not None:
-        before = of_party(contact)
-        told = without_filled(told, document, part="contact", row=contact)
-        row = _complete(contact, told, company=company, actor=actor) if told else contact
+    if known is not None:
+        before = of_party(known)
+        told = without_filled(told, document, part="contact", row=known)
+        row = _complete(known, told, company=company, actor=actor) if told else known
         return Written(row, before)
     if not told and not identity.names_a_person:
         return None

@@ -139,7 +139,7 @@ def _take_key(request: InboundRequest, *, window: timedelta) -> InboundRequest |
     )
     while True:
         InboundRequest.objects.bulk_create([request], ignore_conflicts=True)
-        holder = rows.first()
+        holder = rows.only("received_at").first()
         if holder is not None and holder.pk == request.pk:
             return None
         if holder is not None and holder.received_at > request.received_at - window:

@@ -29,6 +29,7 @@ class Work:
     document: Document
     identity: Identity
     pipeline: Pipeline | None
+    contact: Contact | None
     endpoint: InboundEndpoint
     actor: Actor
     writing: Mapping[str, Any]
@@ -115,7 +116,8 @@ def _write_people(work: Work, deal: Deal | None) -> _People:
         company = write_company(work.document, work.identity, deal=deal, actor=work.actor)
     with _refusals_of("contact"):
         employer = company.row if company else None
-        contact = write_contact(work.document, work.identity, deal=deal, company=employer, actor=work.actor)
+        known = work.contact or (deal.contact if deal else None)
+        contact = write_contact(work.document, work.identity, known=known, company=employer, actor=work.actor)
     return _People(company, contact)
 
 

@@ -14,8 +14,7 @@ from django.utils import timezone
 
 from config.demo import sales
 from crm.actors import Actor
-from crm.deals.edits import tag_named
-from crm.edits import change_row
+from crm.edits import change_row, tags_named
 from crm.models import Change, Company, Contact, Deal, Pipeline, Source, Stage, User
 from crm.models.deals import open_door
 from crm.ranks import ranks_between
@@ -115,7 +114,7 @@ def _deals_of(stage: Stage, count: int, *, contacts: Sequence[Contact], chance: 
 
 
 def _tag(deals: Sequence[Deal], *, chance: random.Random) -> None:
-    tags = [tag_named(name) for name in sales.TAGS]
+    tags = tags_named(sales.TAGS)
     links = [
         Deal.tags.through(deal_id=deal.pk, tag_id=tag.pk)
         for deal in deals

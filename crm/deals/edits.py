@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from crm.deals.errors import MissingFields
-from crm.edits import RowEdit, as_history, external_ids, tag_named
+from crm.edits import RowEdit, as_history, external_ids
 from crm.models import Deal, Stage
 
-__all__ = ["PLAIN_FIELDS", "RELATED_FIELDS", "Edit", "as_history", "external_ids", "tag_named"]
+__all__ = ["PLAIN_FIELDS", "RELATED_FIELDS", "Edit", "as_history", "external_ids"]
 
 PLAIN_FIELDS = ("title", "value", "currency", "expected_close_on")
 RELATED_FIELDS = ("owner", "contact", "company", "source", "lost_reason")

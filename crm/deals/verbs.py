@@ -22,7 +22,7 @@ from crm.deals.door import (
 )
 from crm.deals.edits import PLAIN_FIELDS, RELATED_FIELDS, Edit
 from crm.deals.errors import InvalidFields, NotAChange, NotAMove
-from crm.edits import change_row
+from crm.edits import change_row, fields_of_new
 from crm.models import Activity, Change, Deal, LostReason, Stage
 from crm.models.deals import open_door
 from crm.ranks import ranks_between
@@ -183,19 +183,21 @@ def _insert(deal: Deal, *, actor: Actor, fields: Mapping[str, Any]) -> Deal:
     at = timezone.now()
     deal.pipeline = deal.stage.pipeline
     deal.stage_entered_at = deal.created_at = deal.updated_at = at
+    now, later = fields_of_new(fields)
+    edit = Edit(row=deal, at=at, is_new=True)
+    edit.take(now)
     try:
-        deal.clean_fields(exclude={"rank"})
+        deal.clean_fields(exclude={"rank", "pipeline", "stage", *RELATED_FIELDS})
     except ValidationError as error:
         raise InvalidFields(error.message_dict) from error
     stage = lock_stage(deal.stage_id)
     deal.rank = rank_in(stage, before=None, after=None)
+    event = next_event(deal, before={})
     with open_door():
         deal.save(force_insert=True)
-        edit = Edit(row=deal, at=at)
-        edit.take(fields)
-        edit.require(stage)
-        event = next_event(deal, before={})
-        deal.save(update_fields=edit.columns | {"last_sequence"})
+    if later:
+        edit.take(later)
+    edit.require(stage)
     record_changes([change_row(deal, actor=actor, at=at, verb=Change.Verb.CREATED)])
     tell({signals.deal_created: [event]}, actor=actor)
     announce_deals(pipelines=[deal.pipeline_id], stages=[deal.stage_id], deals=[deal.pk], actor=actor)
