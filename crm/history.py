@@ -1,21 +1,24 @@
 """The story of a deal as a person reads it: its history, what was planned and done, calls, and what other parts add."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from django.db.models import QuerySet
+from django.db.models.functions import Coalesce
 from django.utils.formats import date_format
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from crm import formats
-from crm.models import Change, Deal
+from crm.models import Call, Change, Deal
 from crm.signals import timeline_requested
 from crm.timeline import TimelineEntry, Tone, answers_to
 
 LONGEST = 200  # entries of each kind; older ones are in the history
+SHOWN = 50  # calls in the panel above it
 
 
 def deal_timeline(deal: Deal) -> list[TimelineEntry]:
@@ -107,12 +110,36 @@ def _activities(deal: Deal) -> Iterator[TimelineEntry]:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class ShownCall:
+    """A call of the panel above the history; `told` is its duration, its outcome and who spoke for us."""
+
+    call: Call
+    icon: str
+    told: str
+
+
+def deal_calls(deal: Deal) -> list[ShownCall]:
+    """The newest calls of a deal, with their recordings."""
+    calls = deal.calls.select_related("agent").order_by(Coalesce("started_at", "created_at").desc(), "-pk")
+    return [
+        ShownCall(call=call, icon=_CALL_ICONS[call.direction], told=_told_of(call)) for call in calls[:SHOWN]
+    ]
+
+
+_CALL_ICONS = {"": "call", Call.Direction.IN: "arrow-in", Call.Direction.OUT: "arrow-out"}
+
+
+def _told_of(call: Call) -> str:
+    length = formats.duration(call.duration_seconds) if call.duration_seconds is not None else ""
+    return " · ".join(filter(None, [length, call.status, str(call.agent or "")]))
+
+
 def _calls(deal: Deal) -> Iterator[TimelineEntry]:
     for call in deal.calls.all()[:LONGEST]:
         yield TimelineEntry(
-            at=call.started_at or call.created_at,
+            at=call.happened_at,
             icon="call",
-            text=f"{call.get_direction_display()}: {call}",
+            text=f"{call.get_direction_display() if call.direction else _('Call')}: {call}",
             detail=formats.duration(call.duration_seconds) if call.duration_seconds else call.status,
-            url=call.recording_url,
         )

@@ -14,7 +14,8 @@ from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from crm.actors import Actor
 from crm.announcements import announce_deals
@@ -26,6 +27,27 @@ State = Call.RecordingState
 LEASE = timedelta(seconds=150)  # longer than a try may last
 # After each try in vain; a recording that is not there yet mostly is within a minute.
 WAITS = [timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800, 7200, 21_600, 86_400)]
+
+
+# Why a try was in vain, by the code under which it is kept; the detail follows the code.
+PROBLEMS = {
+    "address": _("The recording is at an address that may not be called."),
+    "bad_answer": _("The provider's answer was not valid HTTP."),
+    "cut": _("The provider broke the download off."),
+    "empty": _("The provider sent nothing."),
+    "http": _("The provider answered %(detail)s."),
+    "not_audio": _("What the provider sent is no sound. %(detail)s"),
+    "redirects": _("The provider led from one address to the next, or to one without encryption."),
+    "slow": _("The provider did not send the recording in time."),
+    "tls": _("No secure connection: the provider's certificate was not accepted."),
+    "too_large": _("The recording is larger than %(detail)s MiB."),
+    "unreachable": _("The provider could not be reached."),
+}
+_HINTS = {
+    "401": _("Check the credentials in the endpoint's settings."),
+    "403": _("Check the credentials in the endpoint's settings."),
+    "404": _("It may not be ready yet, or was removed there."),
+}
 
 
 class NotRetryable(Refused):
@@ -116,8 +138,15 @@ def retry(*, call_id: int, now: datetime) -> None:
     calls = Call.objects.filter(stuck, pk=call_id).exclude(recording_url="")
     columns = {"recording_state": State.WAITING, "recording_due_at": now, "recording_tries": 0}
     if not calls.update(**columns, recording_problem=""):
-        raise NotRetryable(_("There is no download to try again."))
+        raise NotRetryable(gettext("There is no download to try again."))
     _announce(Call.objects.get(pk=call_id))
+
+
+def explain_problem(told: str) -> str:
+    """A sentence for what `recording_problem` holds."""
+    code, _space, detail = told.partition(" ")
+    sentence = PROBLEMS.get(code, PROBLEMS["bad_answer"]) % {"detail": detail}
+    return f"{sentence} {_HINTS.get(detail, '') if code == 'http' else ''}".strip()
 
 
 def _end(call: Call, state: Call.RecordingState, **columns: Any) -> bool:

@@ -4,7 +4,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, path
 
 from crm.live import live
-from crm.views import board, cards, deal, lists, notices, people, session
+from crm.views import board, calls, cards, deal, lists, notices, people, session, telephone
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("login/", session.Login.as_view(), name="login"),
@@ -25,6 +25,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("deals/<int:deal_id>/lose/", deal.lose, name="lose-deal"),
     path("deals/<int:deal_id>/reopen/", deal.reopen, name="reopen-deal"),
     path("deals/<int:deal_id>/notes/", deal.write_note, name="deal-note"),
+    path("calls/<int:call_id>/recording/", calls.recording, name="recording"),
+    path("calls/<int:call_id>/recording/retry/", calls.retry_recording, name="retry-recording"),
+    path("settings/telephone/", telephone.telephone, name="telephone"),
     path("deals/", lists.deals, name="deals"),
     path("contacts/", lists.contacts, name="contacts"),
     path("contacts/<int:contact_id>/", people.contact, name="contact"),

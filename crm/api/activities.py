@@ -2,9 +2,19 @@
 
 from typing import Any, ClassVar, TypeVar
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Model, Q, QuerySet
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
 from django_filters import rest_framework as filters
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from crm.announcements import announce_deals
@@ -12,6 +22,8 @@ from crm.api.serializers import StrictModelSerializer, VisibleDealField
 from crm.api.viewsets import WritableResource
 from crm.calls import create_call, update_call
 from crm.models import Activity, Call, Deal, Subscription
+from crm.recordings import retry
+from crm.sounds import sound_response
 
 _Row = TypeVar("_Row", bound=Model)
 
@@ -73,6 +85,7 @@ class ActivityViewSet(_OfADeal[Activity]):
 
 class CallSerializer(StrictModelSerializer[Call]):
     deal = VisibleDealField(required=False, allow_null=True)
+    recording_file = serializers.SerializerMethodField(help_text="where a kept recording is")
 
     class Meta:
         model = Call
@@ -88,11 +101,16 @@ class CallSerializer(StrictModelSerializer[Call]):
             "status",
             "recording_url",
             "recording_file",
+            "recording_state",
             "external_id",
             "agent",
         )
-        read_only_fields = ("recording_file",)
+        read_only_fields = ("recording_state",)
         extra_kwargs: ClassVar = {"direction": {"required": True, "allow_blank": False}}
+
+    def get_recording_file(self, call: Call) -> str | None:
+        kept = call.recording_state == Call.RecordingState.KEPT
+        return f"{settings.PUBLIC_URL}/api/v1/calls/{call.pk}/recording/" if kept else None
 
     def create(self, validated_data: dict[str, Any]) -> Call:
         return create_call(fields=validated_data, actor=self.context["view"].actor)
@@ -108,6 +126,24 @@ class CallViewSet(_OfADeal[Call]):
     search_fields = ("from_number", "to_number", "external_id")
     ordering = ("-id",)
     ordering_fields = ("id", "started_at", "duration_seconds")
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:  # DRF's signature
+        """A recording is what it is, whatever a player says it accepts."""
+        return super().perform_content_negotiation(request, force or self.action == "recording")
+
+    @extend_schema(responses={(200, "audio/*"): OpenApiTypes.BINARY})
+    @action(detail=True, methods=["get"])
+    def recording(self, request: Request, pk: str) -> HttpResponseBase:
+        """The kept recording, whole or one range of it."""
+        call = get_object_or_404(Call.objects.audible_to(self.user), pk=self.get_object().pk)
+        return sound_response(request._request, call)  # noqa: SLF001  # the request itself, which DRF wraps
+
+    @extend_schema(request=None, responses=CallSerializer)
+    @action(detail=True, methods=["post"])
+    def retry_recording(self, request: Request, pk: str) -> Response:
+        """Download once more what could not be downloaded."""
+        retry(call_id=self.get_object().pk, now=timezone.now())
+        return Response(self.get_serializer(self.get_object()).data)
 
 
 class SubscriptionSerializer(StrictModelSerializer[Subscription]):

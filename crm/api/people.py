@@ -36,7 +36,18 @@ class UserSerializer(StrictModelSerializer[User]):
 
     class Meta:
         model = User
-        fields = ("id", "email", "name", "role", "team", "language", "time_zone", "is_active", "password")
+        fields = (
+            "id",
+            "email",
+            "name",
+            "role",
+            "team",
+            "language",
+            "time_zone",
+            "call_url",
+            "is_active",
+            "password",
+        )
 
     def create(self, validated_data: dict[str, Any]) -> User:
         """Without a password the user cannot log in until one is set."""

@@ -1,10 +1,16 @@
 """What people did or must do for a deal: tasks, meetings, e-mails, notes, and telephone calls."""
 
-from typing import ClassVar
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar
 
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+
+from crm.models.deals import Deal
+
+if TYPE_CHECKING:
+    from crm.models.users import User
 
 
 class Activity(models.Model):
@@ -54,6 +60,16 @@ class Activity(models.Model):
 
     def __str__(self) -> str:
         return self.subject or self.get_kind_display()
+
+
+class CallQuerySet(models.QuerySet["Call"]):
+    """Calls, with the reads that are used in more than one place."""
+
+    def audible_to(self, user: "User") -> "CallQuerySet":
+        """Whose recordings the person may hear: those of the deals one sees, and of no deal those one spoke oneself."""
+        mine = models.Q(deal__in=Deal.objects.visible_to(user).order_by().values("pk"))
+        no_deal = models.Q(deal=None)
+        return self.filter(mine | (no_deal if user.sees_all_deals else no_deal & models.Q(agent=user)))
 
 
 class Call(models.Model):
@@ -116,6 +132,8 @@ class Call(models.Model):
     )  # the next try, or the end of this one's lease
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
+    objects = CallQuerySet.as_manager()
+
     class Meta:
         ordering: ClassVar = ["-started_at", "-id"]
         verbose_name = _("call")
@@ -138,3 +156,14 @@ class Call(models.Model):
 
     def __str__(self) -> str:
         return f"{self.from_number} → {self.to_number}"
+
+    @property
+    def other_number(self) -> str:
+        """The number of the other side, as far as it is known."""
+        if self.direction == self.Direction.OUT:
+            return self.to_number
+        return self.from_number
+
+    @property
+    def happened_at(self) -> datetime:
+        return self.started_at or self.created_at

@@ -14,12 +14,15 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from crm import formats, icons
+from crm.phones import call_url
+from crm.recordings import explain_problem
 
 register = template.Library()
 
 register.filter("number", formats.number)
 register.filter("initials", formats.initials)
 register.filter("hue", formats.hue)
+register.filter("problem", explain_problem)
 
 
 @register.filter
@@ -68,6 +71,13 @@ def nav_link(
     path = context["request"].path
     under = path == url or (url != "/" and path.startswith(url)) or bool(also and path.startswith(also))
     return {"url": url, "icon": icon, "label": label, "current": under and not (but and path.startswith(but))}
+
+
+@register.inclusion_tag("_parts/dial.html", takes_context=True)
+def dial(context: RequestContext, phone: str) -> dict[str, Any]:
+    """A phone number that dials itself in the reader's own way."""
+    url = call_url(context["request"].user.call_url, phone)
+    return {"url": url, "phone": phone, "opens": url.startswith("https:")}
 
 
 @register.simple_tag(takes_context=True)

@@ -18,7 +18,7 @@ from django_htmx.http import trigger_client_event
 from crm.actors import Actor
 from crm.deals import DealError, StaleVersion, lose_deal, reopen_deal, update_deal, win_deal
 from crm.deals.verbs import add_note
-from crm.history import deal_timeline, last_change_text
+from crm.history import deal_calls, deal_timeline, last_change_text
 from crm.models import Deal, LostReason
 from crm.signals import deal_actions_requested
 from crm.timeline import DealAction, answers_to
@@ -69,6 +69,7 @@ def deal(request: PageRequest, deal_id: int) -> HttpResponse:
         "external_ids": found.external_id_rows.order_by("system"),
         "actions": _actions(found),
         "planned": found.activities.filter(done_at=None).order_by("due_at").select_related("assignee"),
+        "calls": deal_calls(found),
         "timeline": deal_timeline(found),
         "note_form": NoteForm(auto_id="note-%s"),
         "lose_form": LoseForm(auto_id="lose-%s"),

@@ -38,6 +38,7 @@ def test_the_page_tells_the_story_of_the_deal(as_alice: Client, deal: Deal, acto
     assert sorted(story[1:]) == [
         "Deal created · Alice",
         "Id in “erp”: SO-7 · Alice",
+        "Incoming +551130 · 1:05",
         "Incoming: +551130 → +551140 · 1:05",
         "She calls back",
         "Tags: vip · Alice",

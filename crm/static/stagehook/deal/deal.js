@@ -4,7 +4,7 @@ import { follow } from "../live/live.js";
 
 const deal = document.getElementById("deal");
 const csrf = document.querySelector('meta[name="csrf-token"]').content;
-const REGIONS = ["deal-heading", "deal-verbs", "deal-stages", "deal-people", "deal-story"];
+const REGIONS = ["deal-heading", "deal-verbs", "deal-stages", "deal-people", "deal-planned", "deal-calls", "deal-story"];
 
 async function moveTo(stage) {
   const version = deal.querySelector(".steps").dataset.version;
@@ -31,11 +31,12 @@ async function refresh() {
 }
 
 function renew(old, fresh) {
-  if (!old || !fresh || old.isEqualNode(fresh)) return;
+  if (!old || !fresh || old.isEqualNode(fresh) || isPlaying(old)) return;
   old.replaceWith(fresh);
   window.htmx.process(fresh);
 }
 
+const isPlaying = (region) => [...region.querySelectorAll("audio")].some((sound) => !sound.paused);
 const isBeingEdited = (field) => field.matches(":focus-within, .htmx-request, .saved, :has(.callout, .error)");
 
 document.addEventListener("click", (event) => {
