@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from crm import formats
 from crm.models import Activity, Deal, DealQuerySet
 from crm.signals import card_badges_requested
+from crm.standings import Standing, standings_of_deals
 from crm.timeline import CardBadge, answers_to
 
 KEPT = 5000  # drawn cards per process, about a kilobyte each
@@ -46,6 +47,7 @@ class Card:
     due_state: str
     due_icon: str
     badge: CardBadge | None
+    plan: Standing | None
 
     @property
     def html(self) -> SafeString:
@@ -66,10 +68,11 @@ def card_rows(deals: DealQuerySet) -> list[Row]:
 
 
 def make_cards(rows: Sequence[Row]) -> list[Card]:
-    """A card per row. Tags, next activities and badges are read for all of them at once."""
+    """A card per row. Tags, next activities, subscriptions and badges are read for all of them at once."""
     ids = [row["pk"] for row in rows]
     tags, activities, now = _tags(ids), _next_activities(ids), timezone.now()
     badges: dict[int, CardBadge] = {}
+    plans = standings_of_deals(ids)
     for answer in answers_to(card_badges_requested, Deal, deal_ids=ids):
         badges |= answer
     return [
@@ -78,6 +81,7 @@ def make_cards(rows: Sequence[Row]) -> list[Card]:
             tags=tags[row["pk"]],
             activity=activities.get(row["pk"]),
             badge=badges.get(row["pk"]),
+            plan=plans.get(row["pk"]),
             now=now,
         )
         for row in rows
@@ -122,6 +126,7 @@ def _card(
     tags: Sequence[str],
     activity: tuple[str, datetime] | None,
     badge: CardBadge | None,
+    plan: Standing | None,
     now: datetime,
 ) -> Card:
     days, limit = (now - row["stage_entered_at"]).days, row["stage__rotting_days"]
@@ -144,6 +149,7 @@ def _card(
         due_state=_due_state(due_at, now=now),
         due_icon=kind,
         badge=badge,
+        plan=plan,
     )
 
 

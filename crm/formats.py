@@ -73,7 +73,11 @@ def ago(then: datetime, *, now: datetime) -> str:
 
 def day_label(then: datetime, *, now: datetime) -> str:
     """`today`, `tomorrow`, `yesterday`, else `in 3 days` or `3 days ago`, counted in the reader's calendar days."""
-    days = (timezone.localtime(then).date() - timezone.localtime(now).date()).days
+    return days_label((timezone.localtime(then).date() - timezone.localtime(now).date()).days)
+
+
+def days_label(days: int) -> str:
+    """The same for a day that is `days` ahead (behind, where below 0)."""
     near = {0: gettext("today"), 1: gettext("tomorrow"), -1: gettext("yesterday")}
     return near.get(days) or format_timedelta(
         timedelta(days=days), granularity="day", threshold=1000, add_direction=True, locale=locale()

@@ -58,6 +58,7 @@ ICONS = {
     "pause": "pause",
     "play": "play",
     "plus": "plus",
+    "renewals": "calendar-sync",
     "reopen": "rotate-ccw",
     "retry": "rotate-cw",
     "rotting": "hourglass",

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import TruncDate
+from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -59,7 +60,7 @@ def _remind(subscription_id: int, *, now: datetime) -> bool:
         kind="renewal",
         subject=lambda: _subject(plan, renews_on),
         body=lambda: _body(plan, is_late=renews_on < now.astimezone(timezone.get_default_timezone()).date()),
-        url=plan.deal.get_absolute_url() if plan.deal else "",
+        url=plan.deal.get_absolute_url() if plan.deal else reverse("subscriptions"),
     )
     if plan.deal:
         _plan_task(plan, plan.deal, renews_on=renews_on)

@@ -4,7 +4,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, path
 
 from crm.live import live
-from crm.views import board, calls, cards, deal, lists, notices, people, session, telephone
+from crm.views import board, calls, cards, deal, lists, notices, people, session, subscriptions, telephone
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("login/", session.Login.as_view(), name="login"),
@@ -33,6 +33,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("contacts/<int:contact_id>/", people.contact, name="contact"),
     path("companies/<int:company_id>/", people.company, name="company"),
     path("companies/", lists.companies, name="companies"),
+    path("subscriptions/", subscriptions.subscriptions, name="subscriptions"),
     path("notices/", notices.notices, name="notices"),
     path("notices/read/", notices.read_all, name="read-notices"),
     path("notices/<int:notice_id>/", notices.notice, name="notice"),

@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, path, re_path
 
 from webhooks import pages
 from webhooks.receiving import receive
+from webhooks.recording_pages import recording_access
 
 urlpatterns: list[URLPattern | URLResolver] = [
     re_path(r"^in/(?P<key>[A-Za-z0-9_-]{20,64})/\Z", receive, name="receive"),
@@ -12,6 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("webhooks/", pages.endpoints, name="endpoints"),
     path("webhooks/endpoints/new/", pages.new_endpoint, name="new-endpoint"),
     path("webhooks/endpoints/<int:endpoint_id>/", pages.endpoint, name="endpoint"),
+    path("webhooks/endpoints/<int:endpoint_id>/recordings/", recording_access, name="recording-access"),
     path("webhooks/endpoints/<int:endpoint_id>/url/", pages.new_url, name="rotate-endpoint-url"),
     path("webhooks/endpoints/<int:endpoint_id>/secret/", pages.new_secret, name="rotate-endpoint-secret"),
     path("webhooks/endpoints/<int:endpoint_id>/delete/", pages.remove_endpoint, name="delete-endpoint"),

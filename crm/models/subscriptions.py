@@ -22,9 +22,7 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
 
     def overdue(self, *, today: date) -> "SubscriptionQuerySet":
         """Not paid in time, as the billing system says or as the date shows."""
-        return self.running().filter(
-            models.Q(status=Subscription.Status.PAST_DUE) | models.Q(renews_on__lt=today)
-        )
+        return self.filter(is_overdue(today=today))
 
     def visible_to(self, user: "User") -> "SubscriptionQuerySet":
         """Those of deals the person sees, and those of no deal."""
@@ -92,9 +90,15 @@ class Subscription(models.Model):
         return self.plan
 
     def is_overdue(self, *, today: date) -> bool:
-        """As `SubscriptionQuerySet.overdue` has it."""
+        """As the function of that name has it."""
         late = self.renews_on is not None and self.renews_on < today
         return self.status in self.RUNNING and (late or self.status == self.Status.PAST_DUE)
+
+
+def is_overdue(*, today: date) -> models.Q:
+    """Of a running subscription that was not paid, or whose date is past."""
+    late = models.Q(status=Subscription.Status.PAST_DUE) | models.Q(renews_on__lt=today)
+    return models.Q(status__in=Subscription.RUNNING) & late
 
 
 class RenewalReminder(models.Model):

@@ -21,6 +21,7 @@ from crm.deals.verbs import add_note
 from crm.history import deal_calls, deal_timeline, last_change_text
 from crm.models import Deal, LostReason
 from crm.signals import deal_actions_requested
+from crm.standings import standing_of
 from crm.timeline import DealAction, answers_to
 from crm.views.access import PageRequest
 from crm.views.deal_fields import FieldForm, all_field_forms, field_form
@@ -69,6 +70,9 @@ def deal(request: PageRequest, deal_id: int) -> HttpResponse:
         "external_ids": found.external_id_rows.order_by("system"),
         "actions": _actions(found),
         "planned": found.activities.filter(done_at=None).order_by("due_at").select_related("assignee"),
+        "plans": [
+            (plan, standing_of(plan, today=timezone.localdate())) for plan in found.subscriptions.all()
+        ],
         "calls": deal_calls(found),
         "timeline": deal_timeline(found),
         "note_form": NoteForm(auto_id="note-%s"),

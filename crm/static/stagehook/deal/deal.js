@@ -4,7 +4,7 @@ import { follow } from "../live/live.js";
 
 const deal = document.getElementById("deal");
 const csrf = document.querySelector('meta[name="csrf-token"]').content;
-const REGIONS = ["deal-heading", "deal-verbs", "deal-stages", "deal-people", "deal-planned", "deal-calls", "deal-story"];
+const REGIONS = ["deal-heading", "deal-verbs", "deal-stages", "deal-people", "deal-plans", "deal-planned", "deal-calls", "deal-story"];
 
 async function moveTo(stage) {
   const version = deal.querySelector(".steps").dataset.version;
