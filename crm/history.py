@@ -11,6 +11,7 @@ from django.db.models.functions import Coalesce
 from django.utils.formats import date_format
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from crm import formats
 from crm.models import Call, Change, Deal
@@ -132,7 +133,25 @@ _CALL_ICONS = {"": "call", Call.Direction.IN: "arrow-in", Call.Direction.OUT: "a
 
 def _told_of(call: Call) -> str:
     length = formats.duration(call.duration_seconds) if call.duration_seconds is not None else ""
-    return " · ".join(filter(None, [length, call.status, str(call.agent or "")]))
+    return " · ".join(filter(None, [length, _outcome(call), str(call.agent or "")]))
+
+
+# What telephony systems call an outcome, by its letters alone; another word is shown as it came.
+_OUTCOMES = {
+    "answered": gettext_lazy("answered"),
+    "busy": gettext_lazy("busy"),
+    "completed": gettext_lazy("ended"),
+    "failed": gettext_lazy("failed"),
+    "inprogress": gettext_lazy("under way"),
+    "missed": gettext_lazy("not answered"),
+    "noanswer": gettext_lazy("not answered"),
+    "ringing": gettext_lazy("ringing"),
+}
+
+
+def _outcome(call: Call) -> str:
+    letters = "".join(filter(str.isalpha, call.status.lower()))
+    return str(_OUTCOMES.get(letters, call.status))
 
 
 def _calls(deal: Deal) -> Iterator[TimelineEntry]:
@@ -141,5 +160,5 @@ def _calls(deal: Deal) -> Iterator[TimelineEntry]:
             at=call.happened_at,
             icon="call",
             text=f"{call.get_direction_display() if call.direction else _('Call')}: {call}",
-            detail=formats.duration(call.duration_seconds) if call.duration_seconds else call.status,
+            detail=formats.duration(call.duration_seconds) if call.duration_seconds else _outcome(call),
         )

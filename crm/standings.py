@@ -19,8 +19,15 @@ _WORST_FIRST = (Tone.BAD, Tone.WARN, Tone.OK, Tone.NEUTRAL)
 
 @dataclass(frozen=True, slots=True)
 class Standing:
+    """`text` beside a subscription; on a card, where none is named, `on_card` stands by itself."""
+
     text: str
     tone: Tone
+
+    @property
+    def on_card(self) -> str:
+        is_status = self.text in map(str, _Status.labels)
+        return _("Subscription: %(status)s") % {"status": self.text} if is_status else self.text
 
 
 def standing_of(plan: Subscription, *, today: date) -> Standing:

@@ -15,6 +15,12 @@ from crm.views.access import PageRequest, admin_required
 from webhooks.endpoints import update_endpoint
 from webhooks.models import InboundEndpoint
 
+_NEEDED_BY = {
+    "username": {"basic"},
+    "name": {"header", "query"},
+    "hosts": {"basic", "bearer", "header", "query"},
+}
+
 
 class AccessForm(forms.Form):
     scheme = forms.ChoiceField(
@@ -44,6 +50,11 @@ class AccessForm(forms.Form):
     def __init__(self, data: QueryDict | None = None, *, endpoint: InboundEndpoint) -> None:
         told = endpoint.recording_auth
         super().__init__(data, initial={**told, "hosts": "\n".join(told.get("hosts", []))})
+        scheme = data.get("scheme") if data else None
+        for name, schemes in _NEEDED_BY.items():
+            self.fields[name].required = (
+                scheme is None or scheme in schemes
+            )  # the style sheet hides the others
 
     def value(self) -> dict[str, Any]:
         """What the door takes."""

@@ -155,7 +155,7 @@ class Call(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.from_number} → {self.to_number}"
+        return " → ".join(filter(None, [self.from_number, self.to_number])) or str(_("Call"))
 
     @property
     def other_number(self) -> str:

@@ -171,7 +171,8 @@ def test_a_deals_page_says_in_words_how_its_subscriptions_stand(
     assert f'<span class="badge {tone}">{text}</span>' in html
     assert "R$99.90" in html
     board = as_alice.get("/").content.decode()
-    assert texts(board, f"card-plan {tone}") == ([] if tone == "ok" else [text])
+    on_card = text if text.startswith("Renew") else f"Subscription: {text}"
+    assert texts(board, f"card-plan {tone}") == ([] if tone == "ok" else [on_card])
 
 
 def test_a_card_shows_the_worst_of_several_subscriptions(
@@ -179,7 +180,7 @@ def test_a_card_shows_the_worst_of_several_subscriptions(
 ) -> None:
     plan(deal, date(2026, 12, 1))
     plan(deal, date(2027, 6, 1), status="past_due")
-    assert texts(as_alice.get("/").content.decode(), "card-plan bad") == ["Past due"]
+    assert texts(as_alice.get("/").content.decode(), "card-plan bad") == ["Subscription: Past due"]
     Subscription.objects.filter(status="past_due").update(status="cancelled")
     Subscription.objects.filter(status="active").update(renews_on=date(2027, 6, 1))
     html = as_alice.get("/").content.decode()

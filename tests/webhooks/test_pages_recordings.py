@@ -39,9 +39,10 @@ def test_an_access_that_makes_no_sense_is_told_beside_the_form(
     as_alice: Client, endpoint: InboundEndpoint
 ) -> None:
     path = f"/webhooks/endpoints/{endpoint.pk}/recordings/"
-    refused = as_alice.post(path, {"scheme": "bearer", "secret": "x", "hosts": ""})
-    assert refused.status_code == 422
-    assert "Name the hosts that the credentials may be sent to." in refused.content.decode()
+    for hosts, said in (("", "This field is required."), ("https://x", "is not a valid host name.")):
+        refused = as_alice.post(path, {"scheme": "bearer", "secret": "x", "hosts": hosts})
+        assert refused.status_code == 422
+        assert said in refused.content.decode()
     endpoint.refresh_from_db()
     assert endpoint.recording_auth == {"scheme": "none"}
 
