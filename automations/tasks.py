@@ -13,6 +13,7 @@ from automations.alerts import tell_due
 from automations.destinations import cancel_left_over
 from automations.drain import run_shift
 from automations.health import give_up_held, mend_clock
+from automations.strays import bring_back
 
 HAND_OVER_WITHIN = 5  # seconds that the next drain waits for the one before
 
@@ -53,6 +54,7 @@ def look_after_health() -> None:
     """
     now = timezone.now()
     mend_clock(now=now)
+    bring_back(now=now)
     give_up_held(now=now)
     cancel_left_over()
     tell_due(now=now)

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models import Max, Min
+from django.db.models import Min
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -16,7 +16,8 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from automations.models import Delivery, WorkerHeartbeat
+from automations.heartbeats import last_heartbeat
+from automations.models import Delivery
 from config.metrics import DeliveryCollector
 from crm.api.permissions import AdminSecret
 
@@ -55,7 +56,7 @@ def _is_migrated() -> bool:
 
 def _ages(*, now: datetime) -> dict[str, float | None]:
     """In seconds, None where there is nothing: the last heartbeat of a worker, the oldest delivery that is due."""
-    beat_at = WorkerHeartbeat.objects.aggregate(at=Max("beat_at"))["at"]
+    beat_at = last_heartbeat(now=now)
     due = Delivery.objects.filter(state=Delivery.State.PENDING, leased_until=None, due_at__lte=now)
     due_at = due.aggregate(at=Min("due_at"))["at"]
     return {

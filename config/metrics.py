@@ -8,12 +8,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime
 
-from django.db.models import Count, Max, Min
+from django.db.models import Count, Min
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from automations import tallies
-from automations.models import Delivery, Destination, Tally, WorkerHeartbeat
+from automations.heartbeats import last_heartbeat
+from automations.models import Delivery, Destination, Tally
 
 
 class DeliveryCollector(Collector):
@@ -36,7 +37,7 @@ class DeliveryCollector(Collector):
         pending = Delivery.objects.filter(state=Delivery.State.PENDING).order_by()
         due = pending.filter(leased_until=None, due_at__lte=self._now)
         figures = due.aggregate(count=Count("pk"), oldest=Min("due_at"))
-        beat_at = WorkerHeartbeat.objects.aggregate(at=Max("beat_at"))["at"]
+        beat_at = last_heartbeat(now=self._now)
         yield _gauge("stagehook_pending_deliveries", "Waiting, due or not", pending.count())
         yield _gauge(
             "stagehook_due_deliveries", "Due and not in flight, held ones included", figures["count"]

@@ -44,6 +44,16 @@ def test_an_installation_with_database_and_migrations_is_ready(client: Client) -
 
 
 @pytest.mark.django_db
+def test_a_heartbeat_from_the_future_does_not_hide_that_no_worker_lives(client: Client) -> None:
+    now = timezone.now()
+    WorkerHeartbeat.objects.create(name="died while its clock was ahead", beat_at=now + timedelta(hours=1))
+    assert client.get("/health/ready").json()["worker_heartbeat_age_seconds"] is None
+    WorkerHeartbeat.objects.create(name="died later", beat_at=now - timedelta(hours=1))
+    assert client.get("/health/ready").json()["worker_heartbeat_age_seconds"] >= 3600
+    assert b"stagehook_worker_heartbeat_age_seconds 36" in client.get("/metrics").content
+
+
+@pytest.mark.django_db
 def test_an_installation_whose_migrations_are_missing_is_not_ready(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""A receiver that fails for days, on a frozen clock: a real drain tries it when the schedule says, and no more often."""
+"""A receiver that fails for days, on a frozen clock: a real drain tries it when the schedule says, and not oftener."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -11,9 +11,7 @@ from automations.destinations import update_destination
 from automations.models import Attempt, Delivery, Destination, Rule
 from automations.schedule import DEFAULT_SCHEDULE
 from automations.wake import wake
-from crm.actors import Actor
-from crm.deals import move_deal
-from crm.models import Deal, Stage
+from tests.faults.conftest import Offer
 from tests.processes import eventually
 from tests.receivers import Receiver
 
@@ -38,20 +36,16 @@ def after_attempt(number: int) -> Delivery:
 def test_ten_attempts_are_made_over_days_as_the_schedule_says_and_the_last_one_decides(
     frozen: time_machine.Traveller,
     rule: Rule,
-    deal: Deal,
-    stages: list[Stage],
-    actor: Actor,
+    offer: Offer,
     receiver: Receiver,
     sending: Callable[..., None],
     last: int,
     becomes: str,
 ) -> None:
     receiver.answer(*[500] * 9, last)
-    update_destination(
-        destination_id=rule.destination_id, fields={"retry_schedule": list(DEFAULT_SCHEDULE)}
-    )
+    update_destination(destination_id=rule.destination_id, fields={"retry_schedule": list(DEFAULT_SCHEDULE)})
     sending()
-    move_deal(deal_id=deal.pk, stage=stages[1], actor=actor)
+    offer(1)
     moments = [NOON]
     for number, step in enumerate(DEFAULT_SCHEDULE[1:], start=1):
         due_at = after_attempt(number).due_at
