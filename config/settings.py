@@ -314,6 +314,7 @@ SPECTACULAR_SETTINGS = {
         "CustomFieldType": "crm.models.CustomField.Type",
         "DeliveryState": "automations.models.Delivery.State",
         "InboundRequestState": "webhooks.models.InboundRequest.State",
+        "ReplayJobState": "webhooks.models.ReplayJob.State",
         "ErrorType": ["validation_error", "client_error", "server_error"],
     },
     "SWAGGER_UI_DIST": "SIDECAR",

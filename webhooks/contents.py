@@ -14,7 +14,12 @@ Numbered = list[tuple[int | None, Document]]
 
 
 def records_in(
-    *, mapping: Any, page: Landing | None, body: bytes, content_type: str, headers: Mapping[str, str]
+    *,
+    mapping: Any,
+    body: bytes,
+    content_type: str,
+    headers: Mapping[str, str],
+    page: Landing | None = None,
 ) -> list[Record]:
     """The documents of a body before they are judged; `page` is the landing page it may have come from.
 

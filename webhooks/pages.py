@@ -21,7 +21,9 @@ from crm.views.access import PageRequest, admin_required
 from webhooks.endpoints import create_endpoint, delete_endpoint, rotate_secret, rotate_url, update_endpoint
 from webhooks.forms import EndpointForm, RequestFilter
 from webhooks.models import InboundEndpoint, InboundRequest
-from webhooks.requests import NotReplayable, replay
+from webhooks.problems import in_readers_language
+from webhooks.replays import NotReplayable, replay
+from webhooks.review_pages import ReplayForm, question_context
 from webhooks.samples import curl_for
 
 PAGE = 50
@@ -77,6 +79,9 @@ def endpoint(request: PageRequest, endpoint_id: int) -> HttpResponse:
         "secret": secret,
         "curl": curl_for(found, secret=secret),
         "requests": found.requests.newest_first().defer(*_UNREAD).select_related("endpoint", "deal")[:PAGE],
+        "job": found.replays.first(),
+        "can_replay_many": found.requests.filter(state__in=(State.REJECTED, State.FAILED)).exists(),
+        "replay_form": ReplayForm(),
         "old_secret_until": found.previous_secret_until
         if found.previous_secret_until and found.previous_secret_until > timezone.now()
         else None,
@@ -193,6 +198,8 @@ def inbound_request(request: PageRequest, request_id: str) -> HttpResponse:
         "changes": [
             (path, _plain(before), _plain(after)) for path, (before, after) in sorted(found.changes.items())
         ],
+        "errors": in_readers_language(found.errors),
+        **question_context(found),
         "can_replay": found.state in (State.REJECTED, State.IGNORED, State.FAILED) and not found.is_emptied,
         "keep_days": settings.KEEP_BODIES_DAYS,
     }

@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Min
 from django.utils import timezone
@@ -20,8 +19,7 @@ from django.utils.translation import gettext as _
 from django_q.tasks import async_task
 
 from crm.actors import Actor, acting_as
-from crm.refusals import Refused
-from webhooks.alerts import tell_given_up
+from webhooks.alerts import tell_given_up, tell_of_review
 from webhooks.applying import NeedsDecision, NothingToDo, apply_documents
 from webhooks.contents import judged, records_in
 from webhooks.documents import InvalidDocument, Problem, problem
@@ -38,17 +36,6 @@ State, Reason = InboundRequest.State, InboundRequest.Reason
 
 # After each try; the last is how long a process may be at the sixth before the request counts as given up.
 WAITS = [timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 3600, 3600)]
-REPLAYABLE: dict[str, tuple[str, ...]] = {
-    State.REJECTED: (Reason.INVALID, Reason.NO_MATCH),
-    State.IGNORED: (Reason.STALE, Reason.NO_MATCH, Reason.NOT_WANTED),
-    State.FAILED: (Reason.ERROR,),
-}
-
-
-class NotReplayable(Refused):
-    """The request was applied, or another one with the same content was, or there is nothing to apply."""
-
-    code = "not_replayable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +246,7 @@ def _put_up_for_review(request: InboundRequest) -> None:
     """It keeps its key, so that a repeat is one, and is due no more until somebody has chosen."""
     request.reason, request.next_try_at = Reason.REVIEW, None
     request.save(update_fields=["reason", "next_try_at"])
+    tell_of_review(request=request)
 
 
 def _write(request: InboundRequest, state: InboundRequest.State, *, now: datetime, **result: Any) -> None:
@@ -314,29 +302,15 @@ def apply_due(*, now: datetime, most: int = 100) -> int:
     return claimed
 
 
-def replay(*, request_id: str, now: datetime) -> InboundRequest:
-    """Apply a request once more that was rejected, ignored or given up. Raises NotReplayable."""
-    with transaction.atomic():
-        request = InboundRequest.objects.select_for_update().get(pk=request_id)
-        if request.reason not in REPLAYABLE.get(request.state, ()):
-            raise NotReplayable(
-                _("Only what was rejected for its content, ignored or failed can be replayed.")
-            )
-        if request.is_emptied:
-            raise NotReplayable(
-                _("Its body was removed after %(days)d days, so there is nothing left to apply.")
-                % {"days": settings.KEEP_BODIES_DAYS}
-            )
-        if _held_by_another(request):
-            raise NotReplayable(_("A later request with the same content was applied already."))
-        InboundRequest.objects.filter(pk=request_id, state=request.state).update(
-            state=State.RECEIVED, holds_key=True, tries=1, next_try_at=now + WAITS[0], processed_at=None
-        )
-    return apply_request(request_id=request_id, now=now)
+def restart(request: InboundRequest, *, now: datetime, **changes: Any) -> bool:
+    """Take a request that was done with, or that waited for a decision, back to work, claimed by the caller who is
+    going to apply it now. `request` is as the caller saw it; False where it is so no more.
+    """
+    as_seen = InboundRequest.objects.filter(pk=request.pk, state=request.state, reason=request.reason)
+    started = {"state": State.RECEIVED, "reason": "", "holds_key": True, "tries": 1, "processed_at": None}
+    return bool(as_seen.update(**started, next_try_at=now + WAITS[0], **changes))
 
 
-def _held_by_another(request: InboundRequest) -> bool:
-    holders = InboundRequest.objects.filter(
-        endpoint=request.endpoint, dedupe_key=request.dedupe_key, holds_key=True
-    )
-    return holders.exclude(pk=request.pk).exists()
+def dismiss(request: InboundRequest, *, now: datetime, detail: str) -> None:
+    """End a request that waited for a decision: nothing is to be done."""
+    _write(request, State.IGNORED, now=now, reason=Reason.NOT_WANTED, detail=detail)

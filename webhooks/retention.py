@@ -19,12 +19,25 @@ _CUT_BODIES = """
 """
 
 
+_CUT_EVENTS = """
+    DELETE FROM webhooks_newestevent WHERE id IN (
+        SELECT id FROM webhooks_newestevent WHERE occurred_at < %(before)s ORDER BY occurred_at LIMIT %(batch)s
+    )
+"""
+KEEP_EVENTS = timedelta(days=180)  # an event that is older than the newest by so much does not come any more
+
+
 def cut(*, now: datetime) -> int:
     """One sweep in short transactions; returns how many requests lost their bodies."""
-    before, done = now - timedelta(days=settings.KEEP_BODIES_DAYS), 0
+    _in_batches(_CUT_EVENTS, before=now - KEEP_EVENTS)
+    return _in_batches(_CUT_BODIES, before=now - timedelta(days=settings.KEEP_BODIES_DAYS))
+
+
+def _in_batches(statement: str, *, before: datetime) -> int:
+    done = 0
     for _turn in range(_BATCHES):
         with connection.cursor() as cursor:
-            cursor.execute(_CUT_BODIES, {"before": before, "batch": BATCH})
+            cursor.execute(statement, {"before": before, "batch": BATCH})
             done += cursor.rowcount
             if cursor.rowcount < BATCH:
                 break

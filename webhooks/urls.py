@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path, re_path
 
-from webhooks import pages
+from webhooks import pages, review_pages
 from webhooks.receiving import receive
 from webhooks.recording_pages import recording_access
 
@@ -17,6 +17,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("webhooks/endpoints/<int:endpoint_id>/url/", pages.new_url, name="rotate-endpoint-url"),
     path("webhooks/endpoints/<int:endpoint_id>/secret/", pages.new_secret, name="rotate-endpoint-secret"),
     path("webhooks/endpoints/<int:endpoint_id>/delete/", pages.remove_endpoint, name="delete-endpoint"),
+    path("webhooks/review/", review_pages.review, name="inbound-review"),
+    path("webhooks/requests/<str:request_id>/decide/", review_pages.decide_request, name="decide-request"),
+    path("webhooks/endpoints/<int:endpoint_id>/replay/", review_pages.replay_many, name="replay-many"),
+    path("webhooks/replays/<int:job_id>/", review_pages.replay_job, name="replay-job"),
+    path("webhooks/replays/<int:job_id>/stop/", review_pages.stop_replay, name="stop-replay"),
     path("webhooks/requests/", pages.requests, name="inbound-requests"),
     path("webhooks/requests/<str:request_id>/", pages.inbound_request, name="inbound-request"),
     path("webhooks/requests/<str:request_id>/replay/", pages.replay_request, name="replay-request"),

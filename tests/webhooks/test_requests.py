@@ -15,7 +15,8 @@ from crm.signals import deal_updated
 from tests.webhooks.conftest import Sender, states
 from webhooks import receiving
 from webhooks.models import InboundEndpoint, InboundRequest
-from webhooks.requests import NotReplayable, apply_due, oldest_due, replay
+from webhooks.replays import NotReplayable, replay
+from webhooks.requests import apply_due, oldest_due
 from webhooks.tasks import apply_one
 
 NothingChanges = Callable[[], None]

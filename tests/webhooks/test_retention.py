@@ -14,7 +14,7 @@ from tests.crm.conftest import alice
 from tests.webhooks.conftest import Sender, states
 from webhooks import retention
 from webhooks.models import InboundRequest
-from webhooks.requests import NotReplayable, replay
+from webhooks.replays import NotReplayable, replay
 from webhooks.retention import cut
 
 __all__ = ["alice"]

@@ -25,9 +25,10 @@ from webhooks.endpoints import (
     update_endpoint,
 )
 from webhooks.handling import MATCHING, WRITING, matching_of, writing_of
-from webhooks.models import InboundEndpoint, InboundRequest
+from webhooks.models import InboundEndpoint, InboundRequest, ReplayJob
 from webhooks.preview import preview
 from webhooks.problems import in_readers_language
+from webhooks.replays import start_replay
 from webhooks.verification import SCHEMES
 from webhooks.verification.recipes import ALGORITHMS, ENCODINGS
 
@@ -289,6 +290,18 @@ class TrialResultSerializer(serializers.Serializer[Any]):
         return {**super().get_fields(), "errors": ProblemSerializer(many=True)}
 
 
+class ReplaySerializer(StrictSerializer):
+    since = serializers.DateTimeField(help_text="of what came since then; bodies are kept for 30 days")
+
+
+class ReplayJobSerializer(serializers.ModelSerializer[ReplayJob]):
+    """`looked_at` of `total` requests were tried, and `applied` of them applied."""
+
+    class Meta:
+        model = ReplayJob
+        fields = ("id", "since", "state", "total", "looked_at", "applied", "created_at", "finished_at")
+
+
 class ProblemSerializer(serializers.Serializer[Any]):
     """What is wrong, in the reader's language."""
 
@@ -350,6 +363,21 @@ class EndpointViewSet(WritableResource[InboundEndpoint]):
             headers=asked.validated_data.get("headers", {}),
         )
         return Response(result)
+
+    @extend_schema(methods=["get"], responses=ReplayJobSerializer(many=True))
+    @extend_schema(methods=["post"], request=ReplaySerializer, responses={202: ReplayJobSerializer})
+    @action(detail=True, methods=["get", "post"], pagination_class=None, filter_backends=[])
+    def replays(self, request: Request, pk: str) -> Response:
+        """POST applies anew what was rejected for its content, or given up, since a time; GET shows the last ten of
+        these jobs.
+        """
+        endpoint = self.get_object()
+        if request.method == "GET":
+            return Response(ReplayJobSerializer(endpoint.replays.all()[:10], many=True).data)
+        asked = ReplaySerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        job = start_replay(endpoint_id=endpoint.pk, since=asked.validated_data["since"], by=self.user)
+        return Response(ReplayJobSerializer(job).data, status=202)
 
     def _answer(self, endpoint: InboundEndpoint) -> Response:
         return Response(self.get_serializer(endpoint).data)

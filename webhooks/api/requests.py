@@ -12,11 +12,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from crm.api.permissions import AdminOnly
-from crm.api.serializers import StrictModelSerializer
+from crm.api.serializers import StrictModelSerializer, StrictSerializer
 from crm.api.viewsets import ReadOnlyResource
 from webhooks.api.endpoints import ProblemSerializer
 from webhooks.models import InboundRequest
-from webhooks.requests import replay
+from webhooks.replays import replay
+from webhooks.review import decide
 
 
 @extend_schema_field(OpenApiTypes.STR)
@@ -65,6 +66,11 @@ class RequestSerializer(StrictModelSerializer[InboundRequest]):
         return {**super().get_fields(), "errors": ProblemSerializer(many=True, read_only=True)}
 
 
+class DecisionSerializer(StrictSerializer):
+    deal = serializers.IntegerField(min_value=1, allow_null=True, help_text="null for a new one")
+    record = serializers.IntegerField(min_value=0, default=0, help_text="which record of the request, from 0")
+
+
 class RequestFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter ships no types
     received_after = filters.IsoDateTimeFilter(field_name="received_at", lookup_expr="gt")
     deal = filters.NumberFilter(field_name="deal_id")
@@ -89,3 +95,17 @@ class RequestViewSet(ReadOnlyResource[InboundRequest]):
         """Apply it once more, now that what stood in its way is mended."""
         replayed = replay(request_id=self.get_object().pk, now=timezone.now())
         return Response(self.get_serializer(replayed).data)
+
+    @extend_schema(request=DecisionSerializer, responses=RequestSerializer)
+    @action(detail=True, methods=["post"])
+    def decide(self, request: Request, pk: str) -> Response:
+        """Say which deal is meant by a request that waits for it (state `received`, reason `review`)."""
+        asked = DecisionSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        decided = decide(
+            request_id=self.get_object().pk,
+            number=asked.validated_data["record"],
+            deal_id=asked.validated_data["deal"],
+            now=timezone.now(),
+        )
+        return Response(self.get_serializer(decided).data)
