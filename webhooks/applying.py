@@ -19,10 +19,13 @@ from webhooks.matching import find_contact, find_deals, identity_of, lock_identi
 from webhooks.models import InboundEndpoint, InboundRequest
 from webhooks.order import CONTENT, note_event, parts_by_thing, thing_of
 from webhooks.places import named_pipeline, own_pipeline_id
-from webhooks.writing import Applied, Work, write
+from webhooks.writing import Applied, Work, keep_part_of_call, write
 
 Reason = InboundRequest.Reason
 Decisions = Mapping[str, int | None]
+
+
+_BESIDE_A_CALL = {"event_id", "occurred_at", "if_missing", "call"}
 
 
 class NothingToDo(Exception):
@@ -75,10 +78,12 @@ def apply_documents(
 def _apply(work: Work, *, number: int | None, decisions: Decisions) -> Applied:
     deal = _meant_deal(work, number=number, decisions=decisions)
     if deal is None and str(number or 0) not in decisions:
+        if _is_part_of_call(work.document):
+            return keep_part_of_call(work)
         _refuse_missing(work)
     applied = write(_still_news(work, deal), deal)
     occurred_at = work.document.get("occurred_at")
-    if applied.created and occurred_at is not None:
+    if applied.created and applied.deal and occurred_at is not None:
         note_event(endpoint_id=work.endpoint.pk, thing=thing_of(applied.deal), occurred_at=occurred_at)
     return applied
 
@@ -104,6 +109,16 @@ def _meant_deal(work: Work, *, number: int | None, decisions: Decisions) -> Deal
 
 def _locked(deal_ids: Sequence[int]) -> Deal | None:
     return next(iter(lock_present(deal_ids)), None) if deal_ids else None
+
+
+def _is_part_of_call(document: Document) -> bool:
+    """Whether it is about a call alone and says no more of it than its name and, say, where the recording is.
+
+    Such a part may come before the one with the numbers, by which the deal is found.
+    """
+    call = document.get("call", {})
+    is_named = "external_id" in call and not {"from_number", "to_number"} & call.keys()
+    return is_named and document.keys() <= _BESIDE_A_CALL and document.get("if_missing") != "reject"
 
 
 def _refuse_missing(work: Work) -> None:

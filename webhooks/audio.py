@@ -37,11 +37,16 @@ def sound_of(beginning: bytes) -> Sound | None:
 
 
 def _frame(beginning: bytes) -> Sound | None:
-    """MPEG audio without any header of a file: twelve bits set, then version, layer, rate and frequency."""
+    """MPEG audio without any header of a file: eleven bits set, then version, layer, rate and frequency.
+
+    Layer I, which nobody records in, is left out, because text in UTF-16 begins like it.
+    """
     if len(beginning) < 4 or beginning[0] != 0xFF or beginning[1] & 0xE0 != 0xE0:
         return None
     version, layer = beginning[1] >> 3 & 3, beginning[1] >> 1 & 3
     if layer == 0:  # none in MPEG audio: AAC's frames set four more bits
         return Sound("audio/aac", ".aac") if beginning[1] & 0xF6 == 0xF0 else None
     rate, frequency = beginning[2] >> 4, beginning[2] >> 2 & 3
-    return Sound("audio/mpeg", ".mp3") if version != 1 and rate != 15 and frequency != 3 else None
+    return (
+        Sound("audio/mpeg", ".mp3") if version != 1 and layer != 3 and rate != 15 and frequency != 3 else None
+    )

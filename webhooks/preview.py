@@ -51,7 +51,7 @@ def preview(
         return _result(State.RECEIVED, reason=Reason.REVIEW.value, **told)
     except InvalidDocument as error:
         return _result(State.REJECTED, errors=error.problems, documents=documents)
-    deal = applied[0].deal.pk if applied and not applied[0].created else None
+    deal = applied[0].deal.pk if applied and applied[0].deal and not applied[0].created else None
     return _result(State.APPLIED, deal=deal, changes=changes_of(applied), documents=documents)
 
 

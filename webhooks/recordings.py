@@ -75,7 +75,7 @@ def fetch(call: Call) -> None:
     part = Part(call)
     had = part.size
     try:
-        _download(call.recording_url, access_for(call), part)
+        _download(call.recording_url.partition("#")[0], access_for(call), part)
         sound = part.sound()
     except DownloadProblem as problem:
         _take_problem(call, part, problem, progress=part.size - had)

@@ -192,7 +192,7 @@ def _finish(request: InboundRequest, *, now: datetime) -> None:
     except NeedsDecision:
         _put_up_for_review(request)
     else:
-        deals = list(dict.fromkeys(each.deal.pk for each in applied))
+        deals = list(dict.fromkeys(each.deal.pk for each in applied if each.deal))
         several = deals if len(deals) > 1 else []
         changes = changes_of(applied)
         _write(request, State.APPLIED, now=now, deal=applied[0].deal, deals=several, changes=changes)

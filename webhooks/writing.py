@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from crm.actors import Actor
+from crm.calls import report_call
 from crm.deals import InvalidFields, MissingFields, create_deal, update_deal
 from crm.models import Company, Contact, CustomField, Deal, Pipeline, Stage
 from webhooks.documents import Document, InvalidDocument, problem
@@ -41,7 +42,9 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    deal: Deal
+    """What became of a document. `deal` is None for the part of a call whose deal is not known yet."""
+
+    deal: Deal | None
     created: bool
     changes: Changes
 
@@ -87,6 +90,18 @@ def write(work: Work, deal: Deal | None) -> Applied:
     after = of_deal(written, tags=new_tags, external_ids=now_ids)
     changes = {**differences(before, after), **_changes_of(people), **records}
     return Applied(deal=written, created=deal is None, changes=changes)
+
+
+def keep_part_of_call(work: Work) -> Applied:
+    """Keep what is told of a call of which neither deal nor number is known: the other parts will tell."""
+    call = report_call(
+        system=work.endpoint.system,
+        facts=work.told("call"),
+        deal=None,
+        actor=work.actor,
+        occurred_at=work.document.get("occurred_at"),
+    )
+    return Applied(deal=None, created=False, changes={"call": [None, str(call)]})
 
 
 def _labels(deal: Deal | None) -> tuple[list[str], dict[str, str]]:

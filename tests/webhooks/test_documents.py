@@ -429,3 +429,23 @@ def test_a_recording_may_come_before_the_end_of_its_call(sender: Sender, deal: D
     assert call.recording_url == "https://calls.example/1.mp3"
     deal.refresh_from_db()
     assert deal.title == "ERP for a bakery"  # what is older changes nothing but the call
+
+
+def test_a_recording_may_come_before_anybody_knows_whose_call_it_is(sender: Sender, deal: Deal) -> None:
+    for if_missing in ({}, {"if_missing": "ignore"}):
+        first = {"external_id": "c1", "recording_url": "https://calls.example/1.mp3"}
+        answer = sender.post({**if_missing, "call": first, "event_id": f"e{len(if_missing)}"}).json()
+        assert (answer["status"], answer["deal"]) == ("applied", None)
+    start = {"external_id": "c1", "direction": "in", "from_number": "+5511987654321"}
+    found = sender.post({"call": start}).json()["deal"]
+    call = Call.objects.get()
+    assert (call.deal_id, call.from_number) == (found, "+5511987654321")
+    assert (call.recording_url, call.recording_state) == ("https://calls.example/1.mp3", "waiting")
+    assert call.recording_told_at is not None
+
+
+def test_a_part_of_a_call_that_nobody_knows_is_refused_where_that_is_asked_for(
+    sender: Sender, deal: Deal
+) -> None:
+    answer = sender.post({"if_missing": "reject", "call": {"external_id": "c1", "status": "ringing"}})
+    assert (answer.status_code, Call.objects.count()) == (422, 0)
