@@ -21,13 +21,14 @@ from automations.models import Delivery, Destination, Rule
 from automations.signing import generate_secret, signed_headers
 from config.demo.accounts import LOGINS
 from config.demo.erp import TAG, Erp, Partner
-from config.demo.loading import ERP_NAME, load_demo
+from config.demo.loading import ERP_NAME, ZONE, load_demo
 from config.demo.volume import generate_deals
 from config.management.commands.demo_erp import partner as demo_partner
 from config.management.commands.demo_erp import port
 from crm.actors import Actor
 from crm.deals import create_deal, move_deal
-from crm.models import Activity, Change, Deal, Pipeline, Stage, User
+from crm.models import Activity, Call, Change, Deal, Pipeline, Stage, Subscription, User
+from crm.subscriptions import remind_renewals
 from tests.automations.conftest import sending
 from tests.crm.conftest import actor, alice, pipeline, stages
 from tests.processes import eventually
@@ -84,6 +85,19 @@ def test_the_demo_has_a_past_and_sends_nothing(db: None) -> None:
     for deal in Deal.objects.all():
         assert deal.created_at <= deal.stage_entered_at < now
         assert deal.closed_at is None or deal.stage_entered_at < deal.closed_at < now
+
+
+def test_the_demo_has_subscriptions_and_calls(db: None) -> None:
+    load_demo()
+    today = timezone.now().astimezone(ZONE).date()
+    plans = Subscription.objects.all()
+    assert plans.count() == 20
+    assert plans.overdue(today=today).count() == 2
+    assert plans.filter(status="cancelled").count() == 1
+    assert remind_renewals(now=timezone.now()) == 4
+    calls = Call.objects.filter(deal__isnull=False, contact__isnull=False, agent__isnull=False)
+    assert calls.count() == 8
+    assert set(calls.values_list("recording_state", flat=True)) == {""}
 
 
 def test_the_demo_names_the_setting_that_it_needs(db: None, settings: Settings) -> None:

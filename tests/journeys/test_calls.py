@@ -9,6 +9,7 @@ from wave import Wave_write
 
 import pytest
 from django.core.files.base import ContentFile
+from django.db import transaction
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
@@ -17,6 +18,7 @@ from crm.actors import Actor
 from crm.calls import report_call
 from crm.contacts import create_contact
 from crm.deals import create_deal
+from crm.deals.verbs import add_note
 from crm.models import Call, Deal, Pipeline, Stage, Subscription, User
 
 OpenPage: TypeAlias = Callable[..., Page]
@@ -40,7 +42,7 @@ def recorded(deal: Deal) -> Iterator[Call]:
     assert call is not None
     recordings.keep(call, content=ContentFile(sound()), media_type="audio/wav", suffix=".wav")
     yield call
-    Call.objects.get().recording_file.delete(save=False)
+    Call.objects.get(pk=call.pk).recording_file.delete(save=False)
 
 
 def sound() -> bytes:
@@ -64,6 +66,28 @@ def test_a_recording_plays_and_may_be_heard_from_anywhere_in_it(
     assert player.evaluate("player => Math.round(player.duration)") == SECONDS
     player.evaluate("player => { player.currentTime = player.duration - 1 }")
     expect(player).to_have_js_property("ended", True)
+
+
+def test_a_recording_plays_on_while_others_change_the_deal(
+    open_page: OpenPage, alice: User, recorded: Call
+) -> None:
+    page = open_page(alice, f"/deals/{recorded.deal_id}/")
+    player = page.locator("audio")
+    player.evaluate("player => { player.muted = true; return player.play() }")
+    report_call(
+        system="pbx",
+        facts={"external_id": "c-2", "direction": "out", "to_number": "+5511912345678"},
+        deal=recorded.deal,
+        actor=Actor.system(),
+    )
+    with transaction.atomic():
+        add_note(deal=Deal.objects.get(), body="She calls back", actor=Actor.user(alice))
+    expect(page.locator("#deal-story")).to_contain_text("She calls back")
+    assert not player.evaluate("player => player.paused")
+    player.evaluate("player => player.pause()")
+    with transaction.atomic():
+        add_note(deal=Deal.objects.get(), body="Once more", actor=Actor.user(alice))
+    expect(page.locator("#deal-calls")).to_contain_text("+5511912345678")
 
 
 def test_a_phone_dials_in_the_readers_own_way(open_page: OpenPage, alice: User, deal: Deal) -> None:
