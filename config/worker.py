@@ -79,6 +79,8 @@ class Watch:
         self._start()
         while not self._stopping.wait(LOOK_EVERY):
             trouble = self._trouble()
+            if trouble and self._must_wait():
+                continue
             if trouble:
                 logger.error("The task cluster is restarted: %s.", trouble)
                 self._kill()
@@ -108,6 +110,10 @@ class Watch:
         if gone:
             return f"process {min(process.pid for process in gone)} of it died"
         return self._silence()
+
+    def _must_wait(self) -> bool:
+        """Whether the cluster ended and a new one would at once, too: the queue that it works on is not there."""
+        return self._cluster.poll() is not None and _try(get_broker().queue_size) is None
 
     def _present(self) -> set[psutil.Process]:
         try:

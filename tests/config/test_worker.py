@@ -141,12 +141,16 @@ def test_a_worker_outlives_a_redis_that_cannot_be_reached_and_says_so(
         away = {**environment(), "REDIS_URL": f"redis://127.0.0.1:{port}/0", "LOG_LEVEL": "WARNING"}
         worker = Worker(away, stderr=stderr)
         try:
-            eventually(lambda: log.read_text().count("Redis did not answer") >= 2, seconds=60)
+            eventually(lambda: not worker.members(), seconds=60)
+            said = log.read_text().count("Redis did not answer")
+            eventually(lambda: log.read_text().count("Redis did not answer") >= said + 2, seconds=60)
             assert worker.process.poll() is None
+            assert "is restarted" not in log.read_text()  # a cluster is not started in vain again and again
             worker.process.terminate()
             assert worker.process.wait(timeout=60) == 0
         finally:
             worker.process.kill()
+            worker.process.wait()
 
 
 def test_a_heartbeat_is_judged_by_whether_it_changes_and_not_by_what_the_clock_shows() -> None:
