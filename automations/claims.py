@@ -90,9 +90,8 @@ WITH open_destination AS MATERIALIZED (
     FROM chosen WHERE delivery.id = chosen.id
     RETURNING delivery.id, delivery.due_at, delivery.destination_id, delivery.event, delivery.chain, delivery.depth,
         delivery.body, delivery.content_type, delivery.attempts_made AS number, delivery.run_attempts,
-        delivery.created_at,
-        CASE WHEN run_attempts > 1 THEN 'retry' ELSE trigger END AS trigger, chosen.url, chosen.probe, chosen.sick,
-        chosen.version
+        CASE WHEN run_attempts > 1 OR trigger = 'initial' AND attempts_made > 1 THEN 'retry' ELSE trigger END AS trigger,
+        chosen.url, chosen.probe, chosen.sick, chosen.version
 ), begun AS (
     INSERT INTO automations_attempt (delivery_id, number, trigger, url, started_at, timings, resolved_ip,
         error_code, detail, request_headers, response_headers, response_body, truncated)
@@ -105,7 +104,7 @@ WITH open_destination AS MATERIALIZED (
     FROM (SELECT destination_id, count(*) AS number FROM claimed GROUP BY destination_id) AS taken
     WHERE automations_destination.id = taken.destination_id AND rate_limit_per_second IS NOT NULL
 )
-SELECT id, destination_id, event, chain, depth, body, content_type, number, run_attempts, trigger, created_at,
+SELECT id, destination_id, event, chain, depth, body, content_type, number, run_attempts, trigger, due_at,
     probe, sick, version
 FROM claimed
 ORDER BY due_at
@@ -155,7 +154,7 @@ class Claimed:
     number: int
     run_attempts: int
     trigger: str
-    created_at: datetime
+    due_at: datetime
     content_type: str = "application/json"
     probe: bool = False
     sick: bool = False

@@ -41,8 +41,9 @@ def count(outcomes: Iterable[Outcome]) -> None:
 
 
 def _count_first(sums: Counter[tuple[str, str]], outcome: Outcome) -> None:
+    """From when it came due: a rule's delay and its sending window are waited for on purpose."""
     started_at = outcome.finished_at - timedelta(milliseconds=outcome.exchange.duration_ms)
-    seconds = max((started_at - outcome.claimed.created_at).total_seconds(), 0.0)
+    seconds = max((started_at - outcome.claimed.due_at).total_seconds(), 0.0)
     place = bisect_left(BUCKETS, seconds)
     sums[FIRST_ATTEMPT, str(BUCKETS[place]) if place < len(BUCKETS) else "+Inf"] += 1
     sums[FIRST_ATTEMPT_SUM, ""] += seconds  # type: ignore[assignment]  # a Counter adds any number

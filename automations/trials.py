@@ -90,5 +90,5 @@ def _as_claimed(delivery: Delivery, attempt: Attempt) -> Claimed:
         number=attempt.number,
         run_attempts=delivery.run_attempts,
         trigger=attempt.trigger,
-        created_at=delivery.created_at,
+        due_at=delivery.due_at,
     )

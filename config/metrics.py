@@ -71,7 +71,7 @@ def _histogram(by_bucket: dict[str, float], total: float) -> Metric:
     for bound in bounds:
         below += by_bucket.get(bound, 0.0)
         buckets.append((bound, below))
-    text = "From the change of a deal to the first attempt of its delivery, a rule's delay included"
+    text = "From when a delivery came due, at the change of its deal or after its rule's delay, to its first attempt"
     return HistogramMetricFamily("stagehook_first_attempt_seconds", text, buckets=buckets, sum_value=total)
 
 

@@ -6,9 +6,13 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
+from automations import tallies
 from automations.claims import Claimed, Wish, claim, give_back, next_due
 from automations.destinations import create_destination
-from automations.models import Attempt, Delivery, Destination, Event
+from automations.http import Exchange
+from automations.leases import free_dead_leases
+from automations.models import Attempt, Delivery, Destination, Event, Tally
+from automations.verdicts import Outcome
 
 pytestmark = pytest.mark.django_db
 
@@ -177,3 +181,26 @@ def test_what_somebody_else_has_claimed_meanwhile_is_not_given_back() -> None:
     give_back([lost], holder=HOLDER)
     delivery.refresh_from_db()
     assert (delivery.attempts_made, delivery.leased_by) == (2, HOLDER + 1)
+
+
+def test_the_time_to_the_first_attempt_is_counted_from_when_a_delivery_came_due() -> None:
+    now = timezone.now()
+    (delivery,) = waiting(destination(), now=now)
+    Delivery.objects.update(created_at=now - timedelta(hours=3), due_at=now - timedelta(seconds=2))
+    (claimed,) = claim(Wish(places=1, sick_places=1), holder=HOLDER, now=now)
+    exchange = Exchange(status_code=200, duration_ms=100)
+    finished_at = now + timedelta(milliseconds=100)
+    tallies.count([Outcome(claimed, exchange, [], finished_at, Delivery.State.DELIVERED, None)])
+    assert Tally.objects.get(name=tallies.FIRST_ATTEMPT_SUM).value == pytest.approx(2.0)
+
+
+def test_what_was_interrupted_at_its_first_attempt_goes_out_as_a_retry() -> None:
+    now = timezone.now()
+    (delivery,) = waiting(destination(), now=now)
+    sent_as = []
+    for _ in range(2):
+        sent_as += [row.trigger for row in claim(Wish(places=1, sick_places=1), holder=HOLDER, now=now)]
+        free_dead_leases(now=now)
+    Delivery.objects.update(trigger="manual")
+    sent_as += [row.trigger for row in claim(Wish(places=1, sick_places=1), holder=HOLDER, now=now)]
+    assert sent_as == ["initial", "retry", "manual"]

@@ -52,7 +52,7 @@ def claimed(destination: Destination, *, probe: bool = False, number: int = 1) -
         number=number,
         run_attempts=number,
         trigger=Delivery.Trigger.INITIAL,
-        created_at=NOON,
+        due_at=NOON,
         probe=probe,
     )
 

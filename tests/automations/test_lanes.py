@@ -26,7 +26,7 @@ def row(name: str, to: Blueprint, *, sick: bool = False) -> Claimed:
         number=1,
         run_attempts=1,
         trigger="initial",
-        created_at=datetime(2026, 1, 5, tzinfo=UTC),
+        due_at=datetime(2026, 1, 5, tzinfo=UTC),
         sick=sick,
     )
 

@@ -27,7 +27,7 @@ def judged(exchange: Exchange, *, attempts: int = 2, stop_on_4xx: bool = False) 
         number=attempts,
         run_attempts=attempts,
         trigger="initial",
-        created_at=NOON,
+        due_at=NOON,
     )
     destination = Destination(retry_schedule=[0, 5, 300, 1800], stop_on_4xx=stop_on_4xx)
     return judge(claimed, exchange, destination=destination, request_headers=(), now=NOON)

@@ -25,7 +25,7 @@ def test_an_attempt_is_one_line_without_secrets_bodies_or_addresses(caplog: pyte
         number=2,
         run_attempts=2,
         trigger="retry",
-        created_at=now,
+        due_at=now,
     )
     exchange = Exchange(status_code=503, response_body=b"the-answer", duration_ms=12)
     headers = [("Authorization", "Bearer the-secret")]

@@ -25,7 +25,7 @@ def outcome(state: Delivery.State, *, code: int, after: float, number: int = 1) 
         number=number,
         run_attempts=number,
         trigger="initial",
-        created_at=NOON,
+        due_at=NOON,
     )
     exchange = Exchange(status_code=code, duration_ms=100)
     finished_at = NOON + timedelta(seconds=after, milliseconds=100)
