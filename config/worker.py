@@ -36,6 +36,7 @@ logger = logging.getLogger(__name__)
 LOOK_EVERY = 1.0  # seconds
 SWEEP_EVERY = 5.0
 SILENT_AFTER = 15.0  # seconds; a drain beats every 2 s
+SILENT_AT_MOST = 120.0  # seconds that a cluster is given to begin, where it did not in less
 LET_IT_FINISH = 35.0  # seconds that what is in flight may take after SIGTERM; a destination's limit is 30
 _ENOUGH_QUEUED = 10  # sweeps that wait mean that the cluster is behind; more would only add to that
 
@@ -46,10 +47,13 @@ Answer = TypeVar("Answer")
 class Pulse:
     """How long a heartbeat has stood still, by a clock that nobody sets.
 
-    The beat itself is the time of day, which may step; we only ask whether it changed since we looked.
+    The beat itself is the time of day, which may step; we only ask whether it changed since we looked. The first look
+    finds what the last cluster left, so it `has_beaten` from the first change after that.
     """
 
     def __init__(self, *, now: float) -> None:
+        self.has_beaten = False
+        self._has_looked = False
         self._beat: datetime | None = None
         self._changed_at = now
 
@@ -57,6 +61,8 @@ class Pulse:
         """The seconds since the beat changed, where `beat` is the newest and `now` is `time.monotonic()`."""
         if beat != self._beat:
             self._beat, self._changed_at = beat, now
+            self.has_beaten = self._has_looked
+        self._has_looked = True
         return now - self._changed_at
 
     def forgive(self, *, now: float) -> None:
@@ -71,6 +77,7 @@ class Watch:
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._stopping = threading.Event()
         self._next_sweep_at = 0.0
+        self._patience = SILENT_AFTER
 
     def run(self) -> None:
         """Keep a cluster alive until SIGTERM or SIGINT."""
@@ -129,7 +136,14 @@ class Watch:
             self._pulse.forgive(now=time.monotonic())
             return ""
         quiet_for = self._pulse.feel(max(beats, default=None), now=time.monotonic())
-        return f"it was silent for {quiet_for:.0f} s" if quiet_for > SILENT_AFTER else ""
+        if self._pulse.has_beaten:
+            self._patience = SILENT_AFTER
+        if quiet_for <= self._patience:
+            return ""
+        if not self._pulse.has_beaten:
+            # On a busy machine it may only need longer, and starting it again and again is what keeps machines busy.
+            self._patience = min(2 * self._patience, SILENT_AT_MOST)
+        return f"it was silent for {quiet_for:.0f} s"
 
     def _feed(self) -> None:
         """Queue a drain where this worker has none, and now and then the sweeps."""

@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,9 +12,10 @@ from typing import Any
 
 import psutil
 import pytest
+from django.utils import timezone
 
 from automations.models import Attempt, Delivery, Destination, Rule, WorkerHeartbeat
-from config.worker import Pulse
+from config.worker import SILENT_AFTER, SILENT_AT_MOST, Pulse, Watch
 from crm import deals
 from crm.actors import Actor
 from crm.models import Deal, Stage
@@ -151,6 +153,25 @@ def test_a_worker_outlives_a_redis_that_cannot_be_reached_and_says_so(
         finally:
             worker.process.kill()
             worker.process.wait()
+
+
+def test_a_cluster_that_has_not_begun_in_time_is_given_twice_as_long_the_next_time() -> None:
+    watch = Watch()
+
+    def is_silent(seconds: float) -> bool:
+        """Whether a cluster that was started so long ago, and of which nothing was heard, counts as silent."""
+        watch._pulse = Pulse(now=time.monotonic() - seconds)
+        return bool(watch._silence())
+
+    assert [is_silent(seconds) for seconds in (14, 16, 16, 31, 31, 61, 61, 121, 121)] == [
+        *(False, True, False, True, False, True, False, True, True)
+    ]
+    WorkerHeartbeat.objects.create(name=watch._name, beat_at=timezone.now())
+    assert not is_silent(200)
+    assert watch._patience == SILENT_AT_MOST  # that was the last beat of the one before
+    WorkerHeartbeat.objects.update(beat_at=timezone.now())
+    assert not watch._silence()
+    assert watch._patience == SILENT_AFTER
 
 
 def test_a_heartbeat_is_judged_by_whether_it_changes_and_not_by_what_the_clock_shows() -> None:
