@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from crm.models import User
+from crm.models import Source, User
 from crm.refusals import InvalidFields
 from webhooks.dedupe import InvalidDedupe, clean_dedupe
 from webhooks.handling import clean_matching, clean_writing
@@ -18,6 +18,7 @@ from webhooks.landing import InvalidLanding, clean_landing
 from webhooks.mapping import check_mapping
 from webhooks.models import InboundEndpoint
 from webhooks.models.endpoints import new_key
+from webhooks.presets import UnknownPreset, read_preset
 from webhooks.recording_access import take_recording_auth
 from webhooks.verification import InvalidVerification, check_secret, clean_verification, new_secret
 from webhooks.verification.schemes import text_option
@@ -46,13 +47,16 @@ _FIELDS = {
 }
 
 
+@transaction.atomic
 def create_endpoint(*, fields: Mapping[str, Any], created_by: User | None) -> InboundEndpoint:
     """Make an endpoint; `new_secret` of the returned one is the secret, to be shown this once.
 
     `fields`: those of the model, and verification with its secret ({"scheme", …, "secret"?, "verify_token"?}); where
-    the secret is left out one is made. Raises InvalidFields.
+    the secret is left out one is made. What they leave out or say to be None is taken from the preset that they name.
+    Raises InvalidFields.
     """
     endpoint = InboundEndpoint(created_by=created_by)
+    fields = _with_preset(fields)
     verification = fields.get("verification") or dict(endpoint.verification)
     _take_verification(endpoint, verification)
     return _save(endpoint, fields)
@@ -65,6 +69,8 @@ def update_endpoint(*, endpoint_id: int, fields: Mapping[str, Any]) -> InboundEn
     Raises InboundEndpoint.DoesNotExist, InvalidFields.
     """
     endpoint = _locked(endpoint_id)
+    if fields.get("preset") != endpoint.preset:
+        fields = _with_preset(fields)
     if verification := fields.get("verification"):
         _take_verification(endpoint, verification)
     return _save(endpoint, fields)
@@ -117,6 +123,24 @@ def delete_endpoint(*, endpoint_id: int) -> None:
 
 def _locked(endpoint_id: int) -> InboundEndpoint:
     return InboundEndpoint.objects.present().select_for_update(no_key=True).get(pk=endpoint_id)
+
+
+def _with_preset(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The fields with those of their preset for what they do not give."""
+    key = fields.get("preset")
+    if not key:
+        return fields
+    try:
+        preset = read_preset(key)
+    except UnknownPreset as error:
+        raise InvalidFields({"preset": [str(error)]}) from error
+    missing = {name: value for name, value in preset.settings.items() if fields.get(name) is None}
+    filled = {**fields, **missing}
+    if "scheme" not in filled["verification"]:  # a secret alone
+        filled["verification"] = {**preset.settings["verification"], **filled["verification"]}
+    if preset.source and filled.get("default_source") is None:
+        filled["default_source"] = Source.objects.get_or_create(name=preset.source)[0]
+    return filled
 
 
 def _take_verification(endpoint: InboundEndpoint, verification: Mapping[str, Any]) -> None:

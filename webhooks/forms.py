@@ -1,7 +1,7 @@
 """What people fill in about receiving: the form of an endpoint, and the filters above the log of requests."""
 
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django import forms
 from django.db.models import QuerySet
@@ -13,19 +13,21 @@ from crm.models import Pipeline, Source, User
 from crm.refusals import InvalidFields
 from crm.views.fields import StageField
 from webhooks.models import InboundEndpoint, InboundRequest
+from webhooks.presets import Preset
 
 _PERIODS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
+_BY_HAND = [
+    ("standard_webhooks", _("Signature (Standard Webhooks)")),
+    ("token", _("A token in a header or in the URL")),
+    ("none", _("Not at all: whoever knows the URL")),
+]
 _PLACES = {"verification": "own_secret", "defaults": "default_stage"}
 
 
 class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
     scheme = forms.ChoiceField(
         label=_("How is the sender recognised?"),
-        choices=[
-            ("standard_webhooks", _("Signature (Standard Webhooks)")),
-            ("token", _("A token in a header or in the URL")),
-            ("none", _("Not at all: whoever knows the URL")),
-        ],
+        choices=_BY_HAND,
     )
     token_in = forms.ChoiceField(
         label=_("Where"), choices=[("header", _("In a header")), ("query", _("In the URL"))], required=False
@@ -80,12 +82,22 @@ class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for th
             "networks": "\n".join(instance.allowed_networks),
         }
         super().__init__(data, instance=instance, initial=initial)
+        if "scheme" in self.fields:
+            self._offer_scheme(verification["scheme"])
+
+    def _offer_scheme(self, present: str) -> None:
+        """One that is not chosen by hand but came with a preset can be kept."""
+        if present not in dict(_BY_HAND):
+            field = cast("forms.ChoiceField", self.fields["scheme"])
+            field.choices = [(present, _("As set up: %(name)s") % {"name": present}), *_BY_HAND]
 
     def values(self) -> dict[str, Any]:
         """What the door takes."""
         given = self.cleaned_data
         verification = {"scheme": given["scheme"]}
-        if given["scheme"] == "token":
+        if given["scheme"] not in dict(_BY_HAND):
+            verification = dict(self.instance.verification)
+        elif given["scheme"] == "token":
             verification |= {"in": given["token_in"], "name": given["token_name"]}
         if given["own_secret"] and given["scheme"] != "none":
             verification["secret"] = given["own_secret"]
@@ -97,6 +109,31 @@ class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for th
         for name, problems in refusal.errors.items():
             place = {**_PLACES, "allowed_networks": "networks"}.get(name, name)
             self.add_error(place if place in self.fields else None, problems)
+
+
+class PresetForm(EndpointForm):
+    """What is left to say where a preset says the rest."""
+
+    scheme = token_in = token_name = networks = default_source = None  # type: ignore[assignment]  # Django's way of taking a field out
+
+    class Meta(EndpointForm.Meta):
+        fields: ClassVar = ["name", "default_pipeline", "default_stage", "default_owner"]
+
+    def __init__(self, data: QueryDict | None = None, *, preset: Preset) -> None:
+        self.preset = preset
+        verification = dict(preset.settings["verification"])
+        super().__init__(data, instance=InboundEndpoint(name=preset.name, verification=verification))
+        if verification["scheme"] == "none":
+            del self.fields["own_secret"]
+
+    def values(self) -> dict[str, Any]:
+        given = self.cleaned_data
+        secret = given.get("own_secret")
+        return {
+            **{name: given[name] for name in self.Meta.fields},
+            "preset": self.preset.key,
+            "verification": {"secret": secret} if secret else None,
+        }
 
 
 class RequestFilter(forms.Form):

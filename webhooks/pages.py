@@ -10,25 +10,27 @@ from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import get_language, pgettext
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from crm.encryption import decrypt, encrypt
 from crm.refusals import InvalidFields
 from crm.views.access import PageRequest, admin_required
 from webhooks.endpoints import create_endpoint, delete_endpoint, rotate_secret, rotate_url, update_endpoint
 from webhooks.forms import EndpointForm, RequestFilter
+from webhooks.gallery import shelves
 from webhooks.models import InboundEndpoint, InboundRequest
+from webhooks.presets import UnknownPreset, read_preset
+from webhooks.presets.guides import guide_as_html
 from webhooks.problems import in_readers_language
 from webhooks.replays import NotReplayable, replay
 from webhooks.review_pages import ReplayForm, question_context
 from webhooks.samples import curl_for
+from webhooks.shown_once import keep_secret, take_secret
 
 PAGE = 50
 OVERLAP = timedelta(days=1)
-_SHOWN_ONCE = "new_endpoint_secret"  # the session's key for [endpoint id, secret, encrypted]
 _UNREAD = ("body", "headers", "changes", "errors")
 State = InboundRequest.State
 
@@ -59,7 +61,7 @@ def new_endpoint(request: PageRequest) -> HttpResponse:
     form = EndpointForm(request.POST or None, instance=InboundEndpoint())
     if form.is_valid() and (made := _save(request, form, None)):
         return redirect(made)
-    context = {"form": form, "endpoint": None}
+    context = {"form": form, "endpoint": None, "shelves": shelves()}
     return render(request, "webhooks/endpoint.html", context, status=422 if form.is_bound else 200)
 
 
@@ -72,12 +74,13 @@ def endpoint(request: PageRequest, endpoint_id: int) -> HttpResponse:
     form = EndpointForm(request.POST or None, instance=_found(endpoint_id))
     if form.is_valid() and _save(request, form, found):
         return redirect(found)
-    secret = _secret_to_show(request, found)
+    secret = take_secret(request, found)
     context = {
         "form": form,
         "endpoint": found,
         "secret": secret,
-        "curl": curl_for(found, secret=secret),
+        "curl": curl_for(found, secret=secret) if found.mapping is None else "",
+        **_guide(found),
         "requests": found.requests.newest_first().defer(*_UNREAD).select_related("endpoint", "deal")[:PAGE],
         "job": found.replays.first(),
         "can_replay_many": found.requests.filter(state__in=(State.REJECTED, State.FAILED)).exists(),
@@ -104,20 +107,21 @@ def _save(request: PageRequest, form: EndpointForm, found: InboundEndpoint | Non
     except InvalidFields as refusal:
         form.take_refusal(refusal)
         return None
-    _show_secret_once(request, saved)
+    keep_secret(request, saved)
     messages.success(request, _("“%(name)s” is saved.") % {"name": saved.name})
     return saved
 
 
-def _show_secret_once(request: HttpRequest, endpoint: InboundEndpoint) -> None:
-    """Keep a secret just made for the next page, encrypted as everywhere it is kept."""
-    if endpoint.new_secret:
-        request.session[_SHOWN_ONCE] = [endpoint.pk, encrypt(endpoint.new_secret)]
-
-
-def _secret_to_show(request: HttpRequest, endpoint: InboundEndpoint) -> str | None:
-    owner, secret = request.session.pop(_SHOWN_ONCE, (None, ""))
-    return str(decrypt(secret)) if owner == endpoint.pk else None
+def _guide(endpoint: InboundEndpoint) -> dict[str, object]:
+    """The preset it was made from with the instructions in the reader's language; nothing where there is none."""
+    try:
+        preset = read_preset(endpoint.preset)
+    except UnknownPreset:
+        return {}
+    return {
+        "preset": preset,
+        "guide": guide_as_html(preset, url=endpoint.url, language=get_language() or "en"),
+    }
 
 
 @admin_required
@@ -136,7 +140,7 @@ def new_secret(request: PageRequest, endpoint_id: int) -> HttpResponse:
     except InvalidFields as refusal:
         messages.error(request, str(refusal))
     else:
-        _show_secret_once(request, rotated)
+        keep_secret(request, rotated)
         messages.success(request, _("The secret is new; the former one is accepted for one more day."))
     return redirect("endpoint", endpoint_id)
 

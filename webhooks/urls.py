@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path, re_path
 
-from webhooks import pages, review_pages
+from webhooks import gallery, pages, review_pages
 from webhooks.receiving import receive
 from webhooks.recording_pages import recording_access
 
@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path(r"^in/(?P<key>[A-Za-z0-9_-]{20,64})\Z", receive),
     path("webhooks/", pages.endpoints, name="endpoints"),
     path("webhooks/endpoints/new/", pages.new_endpoint, name="new-endpoint"),
+    path("webhooks/endpoints/new/<slug:key>/", gallery.new_from_preset, name="new-endpoint-from-preset"),
     path("webhooks/endpoints/<int:endpoint_id>/", pages.endpoint, name="endpoint"),
     path("webhooks/endpoints/<int:endpoint_id>/recordings/", recording_access, name="recording-access"),
     path("webhooks/endpoints/<int:endpoint_id>/url/", pages.new_url, name="rotate-endpoint-url"),

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from webhooks.bodies import is_readable
+from crm.models import Deal, Pipeline
+from tests.webhooks.conftest import Sender
 from webhooks.contents import judged, records_in
+from webhooks.endpoints import create_endpoint
 from webhooks.mapping import NotWanted, check_mapping
 from webhooks.presets import CATEGORIES, FOLDER, UnknownPreset, list_presets, read_preset
 
@@ -32,7 +34,6 @@ def examples() -> Iterator[tuple[str, Path]]:
 
 
 EXAMPLES = [pytest.param(key, path, id=f"{key}-{path.stem}") for key, path in examples()]
-READABLE = [param for param in EXAMPLES if is_readable(expected_of(param.values[1])["content_type"])]
 
 
 def test_presets_stand_in_the_order_of_their_categories_and_names() -> None:
@@ -82,10 +83,10 @@ def test_a_guide_says_where_the_url_belongs_and_what_arrives(key: str, language:
 
 @pytest.mark.parametrize("key", PRESETS)
 def test_a_preset_has_a_mapping_that_may_be_saved(key: str) -> None:
-    assert check_mapping(PRESETS[key].mapping) == []
+    assert check_mapping(PRESETS[key].settings["mapping"]) == []
 
 
-@pytest.mark.parametrize(("key", "path"), READABLE)
+@pytest.mark.parametrize(("key", "path"), EXAMPLES)
 def test_an_example_gives_exactly_the_documents_beside_it(key: str, path: Path) -> None:
     told = expected_of(path)
     assert documents_in(key, path, told) == {
@@ -96,7 +97,7 @@ def test_an_example_gives_exactly_the_documents_beside_it(key: str, path: Path) 
 def documents_in(key: str, path: Path, told: dict[str, Any]) -> dict[str, object]:
     try:
         records = records_in(
-            mapping=PRESETS[key].mapping,
+            mapping=PRESETS[key].settings["mapping"],
             body=path.read_bytes(),
             content_type=told["content_type"],
             headers=told.get("headers", {}),
@@ -105,3 +106,18 @@ def documents_in(key: str, path: Path, told: dict[str, Any]) -> dict[str, object
         return {"ignored": error.why}
     assert judged(records)
     return {"documents": [record.document for record in records]}
+
+
+@pytest.mark.parametrize(("key", "path"), EXAMPLES)
+def test_an_example_posted_to_an_endpoint_of_its_preset_is_applied_or_ignored(
+    key: str, path: Path, pipeline: Pipeline
+) -> None:
+    told = expected_of(path)
+    fields = {"name": key, "preset": key, "verification": {"scheme": "none"}, "default_pipeline": pipeline}
+    endpoint = create_endpoint(fields=fields, created_by=None)
+    answer = Sender(endpoint).post(
+        path.read_bytes(), content_type=told["content_type"], **told.get("headers", {})
+    )
+    only_of_known_people = all(each.get("if_missing") == "ignore" for each in told.get("documents", []))
+    assert answer.json()["status"] == ("ignored" if only_of_known_people else "applied"), answer.content
+    assert Deal.objects.exists() is not only_of_known_people

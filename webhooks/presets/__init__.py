@@ -29,7 +29,8 @@ CATEGORIES = {
     "crm": gettext_lazy("Other CRMs"),
 }
 _NEEDED = frozenset({"name", "category", "verification", "mapping"})
-_PARTS = _NEEDED | {"dedupe", "handshakes", "allow_get", "defaults", "answer"}
+_SETTINGS = ("dedupe", "handshakes", "allow_get", "writing")
+_PARTS = _NEEDED | {*_SETTINGS, "secret", "source", "answer"}
 
 
 class UnknownPreset(ValueError):
@@ -42,21 +43,18 @@ class BrokenPreset(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """`verification` has everything but its secret, `defaults` what a new endpoint gets: {"source": a name}.
+    """`settings` are fields of an endpoint: `verification` without its secret, `mapping`, and others as needed.
 
-    `handshakes` and `allow_get` are those of an endpoint, None and False where nothing special is needed. `answer` is
-    an expression over our usual answer, for senders who expect another one.
+    `secret_is_theirs` where the other system makes the secret and shows it. `source` is what new deals have as theirs.
+    `answer` is an expression over our usual answer, for senders who expect another one.
     """
 
     key: str
     name: str
     category: str
-    verification: Mapping[str, Any]
-    mapping: Any
-    dedupe: Mapping[str, Any] | None
-    handshakes: tuple[str, ...] | None
-    allow_get: bool
-    defaults: Mapping[str, str]
+    settings: Mapping[str, Any]
+    secret_is_theirs: bool
+    source: str
     answer: str
 
     def guide(self, language: str) -> str:
@@ -96,11 +94,8 @@ def _read(key: str) -> Preset:
         key=key,
         name=told["name"],
         category=told["category"],
-        verification=told["verification"],
-        mapping=told["mapping"],
-        dedupe=told.get("dedupe"),
-        handshakes=tuple(told["handshakes"]) if "handshakes" in told else None,
-        allow_get=told.get("allow_get", False),
-        defaults=told.get("defaults", {}),
+        settings={name: told[name] for name in ("verification", "mapping", *_SETTINGS) if name in told},
+        secret_is_theirs=told.get("secret") == "theirs",
+        source=told.get("source", ""),
         answer=told.get("answer", ""),
     )
