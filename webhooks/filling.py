@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from crm.models import Company, Contact, Deal
+from crm.models import Company, Contact, Deal, Subscription
 from webhooks.documents import Document
 
+Row = Deal | Contact | Company | Subscription
 _NOTHING: tuple[object, ...] = (None, "", [], {}, 0)
 
 
 def without_filled(
-    told: Mapping[str, Any], document: Document, *, part: str, row: Deal | Contact | Company | None
+    told: Mapping[str, Any], document: Document, *, part: str, row: Row | None
 ) -> dict[str, Any]:
     """What is told of a part, without the fields that `only_if_empty` names and that the row has a value in."""
     only = [
@@ -22,7 +23,7 @@ def without_filled(
         return dict(told)
     kept = {name: value for name, value in told.items() if name not in only or not _is_filled(row, name)}
     custom = kept.get("custom_fields")
-    if custom:
+    if custom and not isinstance(row, Subscription):
         kept["custom_fields"] = {
             key: value
             for key, value in custom.items()
@@ -31,5 +32,5 @@ def without_filled(
     return kept
 
 
-def _is_filled(row: Deal | Contact | Company, name: str) -> bool:
+def _is_filled(row: Row, name: str) -> bool:
     return name != "custom_fields" and getattr(row, name, None) not in _NOTHING

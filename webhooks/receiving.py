@@ -13,6 +13,7 @@ from webhooks.arrivals import arrival_of
 from webhooks.dedupe import window
 from webhooks.documents import problem
 from webhooks.models import InboundEndpoint, InboundRequest
+from webhooks.presets.answers import in_their_words
 from webhooks.problems import in_readers_language
 from webhooks.requests import Arrival, apply_request, keep, store
 
@@ -68,18 +69,23 @@ def _taken_in(request: HttpRequest, endpoint: InboundEndpoint) -> HttpResponse:
 
 def answer(stored: InboundRequest) -> JsonResponse:
     """What the sender is told of a stored request."""
+    status, told = _told(stored)
+    return JsonResponse(in_their_words(told, preset=stored.endpoint.preset), status=status)
+
+
+def _told(stored: InboundRequest) -> tuple[int, dict[str, Any]]:
     told: dict[str, Any] = {"id": stored.pk, "status": stored.state}
     match stored.state:
         case InboundRequest.State.APPLIED:
-            return JsonResponse({**told, "deal": stored.deal_id, "changes": stored.changes})
+            return 200, {**told, "deal": stored.deal_id, "changes": stored.changes}
         case InboundRequest.State.DUPLICATE:
-            return JsonResponse({**told, "id": stored.first_request_id})
+            return 200, {**told, "id": stored.first_request_id}
         case InboundRequest.State.IGNORED:
             detail = {"detail": stored.detail} if stored.detail else {}
-            return JsonResponse({**told, "reason": stored.reason, **detail})
+            return 200, {**told, "reason": stored.reason, **detail}
         case InboundRequest.State.REJECTED:
-            return JsonResponse({**told, "errors": in_readers_language(stored.errors)}, status=422)
-    return JsonResponse({**told, "status": "received"}, status=202)
+            return 422, {**told, "errors": in_readers_language(stored.errors)}
+    return 202, {**told, "status": "received"}
 
 
 def _refusal(arrival: Arrival, refusal: Refused) -> JsonResponse:

@@ -11,6 +11,7 @@ from crm.announcements import announce_deals
 from crm.calls import report_call
 from crm.models import Activity, Deal, Subscription, User
 from webhooks.documents import Document, InvalidDocument, problem
+from webhooks.filling import without_filled
 from webhooks.snapshots import Changes
 
 
@@ -31,7 +32,7 @@ def write_records(document: Document, *, deal: Deal, system: str, actor: Actor) 
         )
         changes["call"] = [None, str(call)]
     if "subscription" in document:
-        plan = _write_subscription(document["subscription"], deal=deal, system=system)
+        plan = _write_subscription(document, deal=deal, system=system)
         changes["subscription"] = [None, str(plan)]
     if changes:
         announce_deals(pipelines=[deal.pipeline_id], stages=[], deals=[deal.pk], actor=actor)
@@ -59,14 +60,15 @@ def _write_activity(told: Mapping[str, Any], *, deal: Deal, actor: Actor) -> Act
     )
 
 
-def _write_subscription(told: Mapping[str, Any], *, deal: Deal, system: str) -> Subscription:
+def _write_subscription(document: Document, *, deal: Deal, system: str) -> Subscription:
+    told = document["subscription"]
     plan = _known(told, system=system) or Subscription(
         system=system if "external_id" in told else "",
         deal=deal,
         company=deal.company,
         currency=deal.currency,
     )
-    for name, value in told.items():
+    for name, value in without_filled(told, document, part="subscription", row=plan).items():
         setattr(plan, name, value)
     if not plan.plan:
         raise InvalidDocument([problem("required", "subscription.plan", _("A new one needs this."))])

@@ -1,5 +1,7 @@
 """The functions for what people fill in: forms whose fields are named by whoever made them, and numbers as typed."""
 
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,7 +15,7 @@ _UNSEEN = str.maketrans("", "", " -_.:*")
 
 
 class AnswerFunctions(Functions):
-    """`field`, `lines` and `phone_or_null`."""
+    """`field`, `lines`, `keyed` and `phone_or_null`."""
 
     @signature(_OBJECT, _NAMES)
     def _func_field(self, answers: Mapping[str, Any] | None, names: list[str]) -> Any:
@@ -30,6 +32,12 @@ class AnswerFunctions(Functions):
         lines = [f"{name}: {text}" for name, text in written if text and _bare(name) not in left_out]
         return "\n".join(lines) or None
 
+    @signature(_OBJECT)
+    def _func_keyed(self, answers: Mapping[str, Any] | None) -> dict[str, Any] | None:
+        """What is there under keys such as those of custom fields: "Canal do anúncio" is canal_do_anuncio."""
+        there = {_key(name): value for name, value in (answers or {}).items() if value not in (None, "")}
+        return {key: value for key, value in there.items() if key} or None
+
     @signature({"types": ["string", "number", "null"]}, {"types": ["string", "null"]})
     def _func_phone_or_null(self, text: Any, country: str | None) -> str | None:
         """As to_phone, and null for what is no telephone number: "anonymous", an extension, an account's name."""
@@ -44,6 +52,12 @@ class AnswerFunctions(Functions):
 
 def _bare(name: str) -> str:
     return name.translate(_UNSEEN).lower()
+
+
+def _key(name: str) -> str:
+    """Small letters, digits and underscores, at most 60, beginning with a letter; "" where none is left."""
+    letters = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "_", letters).lstrip("_0123456789")[:60].rstrip("_")
 
 
 def _in_words(value: Any) -> str:

@@ -67,6 +67,11 @@ def value(text: str, document: Any = None) -> Any:
         ),
         ('lines(`{"Name": "Ana", "E-mail": "a", "x": ""}`, [\'name\', \'email\'])', None),
         ("lines(nothing, ['name'])", None),
+        (
+            'keyed(`{"Canal do Anúncio [utm]": "google", "2x": 1, "9": 2, "b": ""}`)',
+            {"canal_do_anuncio_utm": "google", "x": 1},
+        ),
+        ("keyed(nothing)", None),
         ("text < `3`", None),
         ("join(' ', ['Ana', nothing, '', 'Lima', `7`])", "Ana Lima 7"),
         ("join(' ', nothing)", None),

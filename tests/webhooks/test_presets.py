@@ -98,6 +98,7 @@ def documents_in(key: str, path: Path, told: dict[str, Any]) -> dict[str, object
     try:
         records = records_in(
             mapping=PRESETS[key].settings["mapping"],
+            page=None,
             body=path.read_bytes(),
             content_type=told["content_type"],
             headers=told.get("headers", {}),
