@@ -112,7 +112,7 @@ def test_the_page_of_a_new_endpoint_offers_every_preset_by_its_kind(browser: Cli
     page = browser.get(NEW).content.decode()
     for preset in list_presets():
         assert f'href="{NEW}{preset.key}/"' in page
-    assert page.index("Elementor Forms") < page.index("RD Station Marketing") < page.index("Stripe")
+    assert page.index("Elementor") < page.index("RD Station Marketing") < page.index("Stripe")
 
 
 def test_an_endpoint_is_made_from_a_preset_and_shows_its_secret_and_guide(
