@@ -106,22 +106,24 @@ def _is_in(address: str, networks: list[str]) -> bool:
 
 def _check_rate(arrival: Arrival) -> None:
     page = landing.landing_of(arrival.endpoint)
-    recent = InboundRequest.objects.filter(
-        endpoint=arrival.endpoint, received_at__gt=arrival.received_at - _MINUTE
-    ).exclude(reason=Reason.RATE)
-    limits = [(recent, arrival.endpoint.rate_limit_per_minute)]
+    if arrival.endpoint.rate_limit_per_minute is not None:
+        _check_limit(arrival, arrival.endpoint.rate_limit_per_minute)
     if page is not None:
-        limits.append((recent.filter(remote_address=arrival.remote_address), page.rate_per_address))
-    for counted, limit in limits:
-        if limit is None:
-            continue
-        # The one that has to grow older than a minute before there is room again.
-        times = counted.newest_first().values_list("received_at", flat=True)
-        in_the_way = next(iter(times[limit - 1 : limit]), None)
-        if in_the_way is not None:
-            wait = (in_the_way + _MINUTE - arrival.received_at).total_seconds()
-            problems = [problem(Reason.RATE.value, "", str(Reason.RATE.label))]
-            raise Refused(Reason.RATE, problems, retry_after=max(1, math.ceil(wait)))
+        _check_limit(arrival, page.rate_per_address, remote_address=arrival.remote_address)
+
+
+def _check_limit(arrival: Arrival, limit: int, **counted: str) -> None:
+    last_minute = InboundRequest.objects.filter(
+        endpoint=arrival.endpoint, received_at__gt=arrival.received_at - _MINUTE, **counted
+    ).exclude(reason=Reason.RATE)
+    # The one that has to grow older than a minute before there is room again.
+    times = last_minute.newest_first().values_list("received_at", flat=True)
+    in_the_way = next(iter(times[limit - 1 : limit]), None)
+    if in_the_way is None:
+        return
+    wait = (in_the_way + _MINUTE - arrival.received_at).total_seconds()
+    problems = [problem(Reason.RATE.value, "", str(Reason.RATE.label))]
+    raise Refused(Reason.RATE, problems, retry_after=max(1, math.ceil(wait)))
 
 
 def _check_form(request: HttpRequest, arrival: Arrival) -> None:
