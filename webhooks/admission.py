@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, UnreadablePostError
 
 from webhooks import handshakes, landing
 from webhooks.bodies import FORM_TYPE, Malformed, is_readable, parse_body, without_file_contents
+from webhooks.contents import event_id_in
 from webhooks.dedupe import dedupe_key
 from webhooks.documents import Problem, problem
 from webhooks.models import InboundRequest
@@ -203,10 +204,14 @@ def _query_as_form(request: HttpRequest, arrival: Arrival) -> bytes:
 
 def _key(value: Any, signed: Signed, arrival: Arrival) -> str:
     endpoint = arrival.endpoint
+    names_events = endpoint.mapping is not None and not (endpoint.dedupe or {}).get("keys")
     return dedupe_key(
         value,
         setting=endpoint.dedupe,
         scheme=endpoint.verification.get("scheme", ""),
         headers=signed.headers,
         query=signed.query,
+        event_id=event_id_in(value, mapping=endpoint.mapping, headers=signed.headers)
+        if names_events
+        else None,
     )

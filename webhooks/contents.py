@@ -7,7 +7,7 @@ from typing import Any
 from webhooks.bodies import Malformed, parse_body
 from webhooks.documents import Document, InvalidDocument, problem, read_document
 from webhooks.landing import Landing, plain_fields, with_campaign
-from webhooks.mapping import read_records
+from webhooks.mapping import NotWanted, mappings_of, read_records
 from webhooks.mapping.reading import Record, numbered
 
 Numbered = list[tuple[int | None, Document]]
@@ -35,6 +35,17 @@ def records_in(
     if page is None:
         return records
     return [replace(record, document=with_campaign(record.document, value)) for record in records]
+
+
+def event_id_in(value: Any, *, mapping: Any, headers: Mapping[str, str]) -> Any:
+    """The sender's name for the event where the mapping says what it is and the body is one record; else None."""
+    if not any("event_id" in each["fields"] for each in mappings_of(mapping)):
+        return None
+    try:
+        records = read_records(mapping, value, headers=headers)
+    except (NotWanted, InvalidDocument):
+        return None
+    return records[0].document.get("event_id") if len(records) == 1 else None
 
 
 def judged(records: list[Record]) -> Numbered:

@@ -39,25 +39,36 @@ def window(setting: Mapping[str, Any] | None) -> timedelta:
 
 
 def dedupe_key(
-    value: Any, *, setting: Mapping[str, Any] | None, scheme: str, headers: Headers, query: Mapping[str, str]
+    value: Any,
+    *,
+    setting: Mapping[str, Any] | None,
+    scheme: str,
+    headers: Headers,
+    query: Mapping[str, str],
+    event_id: Any = None,
 ) -> str:
-    """At most 300 characters, the same for every repeat of one event. Header names are in lower case."""
+    """At most 300 characters, the same for every repeat of one event. Header names are in lower case; `event_id` is
+    what the endpoint's mapping says it is.
+    """
     setting = setting or {}
     for source in setting.get("keys", []):
         place, _colon, name = source.partition(":")
         found = _text(_look(place, name, value=value, headers=headers, query=query))
         if found:
             return f"{source[:60]}:{found}"
-    if not setting.get("keys") and (named := _usual_name(value, headers=headers, scheme=scheme)):
+    if not setting.get("keys") and (
+        named := _usual_name(value, event_id=event_id, headers=headers, scheme=scheme)
+    ):
         return named
     for path in setting.get("ignore", []):
         value = without(value, read_path(path))
     return f"sha256:{_hash(_canonical(value))}"
 
 
-def _usual_name(value: Any, *, headers: Headers, scheme: str) -> str:
-    if event_id := _text(value.get("event_id") if isinstance(value, dict) else None):
-        return f"event_id:{event_id}"
+def _usual_name(value: Any, *, event_id: Any, headers: Headers, scheme: str) -> str:
+    own = value.get("event_id") if isinstance(value, dict) else None
+    if named := _text(event_id) or _text(own):
+        return f"event_id:{named}"
     family = "svix" if "webhook-id" not in headers else "webhook"
     message_id = headers.get(f"{family}-id", "")
     if scheme in _ID_IS_BELIEVED and _MESSAGE_ID.fullmatch(message_id):

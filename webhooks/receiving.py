@@ -1,8 +1,11 @@
 """`/in/<key>/`: takes requests in and answers. Which may come in is judged in `admission`; `requests` does the work."""
 
 from dataclasses import replace
+from datetime import timedelta
+from threading import BoundedSemaphore
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
@@ -15,10 +18,12 @@ from webhooks.documents import problem
 from webhooks.models import InboundEndpoint, InboundRequest
 from webhooks.presets.answers import in_their_words
 from webhooks.problems import in_readers_language
-from webhooks.requests import Arrival, apply_request, keep, store
+from webhooks.requests import Arrival, apply_request, hand_over, keep, store
 
 Reason, State = InboundRequest.Reason, InboundRequest.State
 
+# Requests that one process applies at a time. More of them only take each other's time: each is mostly Python.
+_PLACES = BoundedSemaphore(4)
 _STATUS = {
     Reason.METHOD: 405,
     Reason.DISABLED: 410,
@@ -63,8 +68,20 @@ def _taken_in(request: HttpRequest, endpoint: InboundEndpoint) -> HttpResponse:
         at_work=waits,
     )
     if waits and stored.state == State.RECEIVED:
-        stored = apply_request(request_id=stored.pk, now=arrival.received_at)
+        stored = _applied_in_time(stored)
     return answer(stored)
+
+
+def _applied_in_time(stored: InboundRequest) -> InboundRequest:
+    """Apply it, unless so many others are at it that the sender would wait too long: then a task does."""
+    patience = stored.received_at + timedelta(milliseconds=settings.ANSWER_WITHIN_MS) - timezone.now()
+    if not _PLACES.acquire(timeout=max(0.0, patience.total_seconds())):
+        hand_over(request_id=stored.pk, now=timezone.now())
+        return stored
+    try:
+        return apply_request(request_id=stored.pk, now=stored.received_at)
+    finally:
+        _PLACES.release()
 
 
 def answer(stored: InboundRequest) -> JsonResponse:

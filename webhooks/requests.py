@@ -111,9 +111,19 @@ def store(
         request.next_try_at, request.tries, request.processed_at = None, 0, arrival.received_at
         request.save(force_insert=True)
     elif not at_work:
-        # What is stored is kept: where queueing fails, the sweep applies it.
-        transaction.on_commit(lambda: async_task("webhooks.tasks.apply_one", request.pk), robust=True)
+        _queue(request.pk)
     return request
+
+
+def hand_over(*, request_id: str, now: datetime) -> None:
+    """Leave a request that was stored as at work to a task, untouched."""
+    InboundRequest.objects.waiting().filter(pk=request_id, tries=1).update(tries=0, next_try_at=now)
+    _queue(request_id)
+
+
+def _queue(request_id: str) -> None:
+    # What is stored is kept: where queueing fails, the sweep applies it.
+    transaction.on_commit(lambda: async_task("webhooks.tasks.apply_one", request_id), robust=True)
 
 
 def _take_key(request: InboundRequest, *, window: timedelta) -> InboundRequest | None:

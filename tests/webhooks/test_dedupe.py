@@ -89,6 +89,18 @@ def test_a_captured_request_is_a_duplicate_when_it_is_sent_again(sender: Sender,
     assert Activity.objects.count() == 3
 
 
+def test_a_mapping_may_say_what_names_the_event(sender: Sender) -> None:
+    sender.endpoint.mapping = {"fields": {"event_id": "order.id", "deal.title": "order.name"}}
+    sender.endpoint.save()
+    bodies = [
+        {"order": {"id": 7, "name": "A"}},
+        {"order": {"id": 7, "name": "B"}},
+        {"order": {"id": 8, "name": "A"}},
+    ]
+    assert [sender.post(body).json()["status"] for body in bodies] == ["applied", "duplicate", "applied"]
+    assert InboundRequest.objects.filter(dedupe_key="event_id:7").count() == 2
+
+
 def test_spaces_and_the_order_of_keys_make_no_difference(sender: Sender, deal: Deal) -> None:
     document = {"match": {"deal_id": deal.pk}, "activity": {"body": "paid"}}
     other = json.dumps(dict(reversed(document.items())), indent=2).encode()
