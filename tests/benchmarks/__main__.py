@@ -6,4 +6,6 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-sys.exit(pytest.main(["--quiet", "--override-ini=python_files=bench_*.py", str(HERE), *sys.argv[1:]]))
+# Without pytest's own logging, which keeps every record: the log is written as in production.
+OPTIONS = ["--quiet", "-p", "no:logging", "--override-ini=python_files=bench_*.py"]
+sys.exit(pytest.main([*OPTIONS, str(HERE), *sys.argv[1:]]))

@@ -20,7 +20,7 @@ def show(transactional_db: None, capsys: pytest.CaptureFixture[str]) -> Show:
     load = os.getloadavg()[0]
 
     def write(title: str, columns: Sequence[str], rows: Rows) -> None:
-        lines = ["", f"### {title}", "", _circumstances(load), "", *_table(columns, rows), ""]
+        lines = ["", f"### {title}", "", _circumstances(load), "", *_table(columns, rows), "", ""]
         with capsys.disabled():
             sys.stdout.write("\n".join(lines))
 

@@ -116,3 +116,5 @@ def make_history(destinations: Sequence[Destination], *, count: int, given_up_ev
         cursor.execute(_DELIVERIES, parameters)
         cursor.execute(_ATTEMPTS)
     take_stock()
+    with connection.cursor() as cursor:
+        cursor.execute("CHECKPOINT")  # now, so that it does not come in the middle

@@ -19,7 +19,9 @@ _EXPLAIN = """
     SET auto_explain.log_level = notice;
     SET auto_explain.log_format = json;
     SET auto_explain.log_min_duration = 0;
+    SET auto_explain.log_timing = off;
 """
+_COUNT_PAGES = "SET auto_explain.log_analyze = on; SET auto_explain.log_buffers = on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,11 @@ class Statement:
     text: str
     milliseconds: float
     plan: dict[str, Any]
+
+    @property
+    def pages(self) -> int:
+        """How many pages of tables and indexes it looked at, where they were counted."""
+        return int(self.plan.get("Shared Hit Blocks", 0) + self.plan.get("Shared Read Blocks", 0))
 
     def reads_whole(self, *tables: str) -> bool:
         """Whether it read one of these tables from end to end; up to a limit does not count."""
@@ -47,8 +54,11 @@ def _nodes(plan: dict[str, Any], above: str = "") -> Iterator[tuple[str, dict[st
 
 
 @contextlib.contextmanager
-def statements() -> Iterator[list[Statement]]:
-    """Fills the list with what the server is asked until the end of the block, by any thread's new connection."""
+def statements(*, counts_pages: bool = False) -> Iterator[list[Statement]]:
+    """Fills the list with what the server is asked until the end of the block, by any thread's new connection.
+
+    To count the pages costs the server time.
+    """
     seen: list[Statement] = []
 
     def hear(notice: psycopg.errors.Diagnostic) -> None:
@@ -60,6 +70,8 @@ def statements() -> Iterator[list[Statement]]:
     def explain(connection: DatabaseWrapper, **_sender: object) -> None:
         with connection.cursor() as cursor:
             cursor.execute(_EXPLAIN)
+            if counts_pages:
+                cursor.execute(_COUNT_PAGES)
         connection.connection.add_notice_handler(hear)
 
     connection_created.connect(explain)
