@@ -35,6 +35,7 @@ _REASONS = {
     "destination_deleted": gettext_lazy("It was cancelled because its destination was deleted."),
     "silent_mode": gettext_lazy("Nothing was sent: this installation is in silent mode."),
     "left_stage": gettext_lazy("Nothing was sent: when the waiting was over, the deal had left the stage."),
+    "undone": gettext_lazy("Nothing was sent: the move was undone while its rule still held it back."),
     "chain_repeated": gettext_lazy(
         "Nothing was sent: the rule had already acted on this deal in the same run of cause and effect."
     ),

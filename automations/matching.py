@@ -14,6 +14,7 @@ from automations.loops import LoopGuard, tell_of_loops
 from automations.models import Delivery, Destination, Event, Rule, new_delivery_id
 from automations.payloads import PREFETCHED, standard_document
 from automations.rendering import render
+from automations.undoing import untold_of_undoing
 from automations.waiting import sending_time, stage_to_stay_in
 from automations.wake import wake
 from crm.actors import Actor, ActorKind
@@ -39,12 +40,18 @@ def deliver_events(
     """
     if rules is None:
         rules = list(Rule.objects.present().filter(enabled=True, event=kind).select_related("destination"))
-    matches = [(event, rule) for event in events for rule in rules if concerns(rule, event, actor=actor)]
+    now = timezone.now()
+    untold = untold_of_undoing(rules, events, now=now)
+    matches = [
+        (event, rule)
+        for event in events
+        for rule in rules
+        if concerns(rule, event, actor=actor) and (rule.pk, event.deal.pk) not in untold
+    ]
     if not matches:
         return []
     deals = [event.deal for event, _rule in matches]
     prefetch_related_objects(deals, *PREFETCHED)
-    now = timezone.now()
     moment = _Moment(kind, actor, LoopGuard.of(rules=rules, deals=deals, actor=actor, now=now), now)
     deliveries = list(_deliveries(matches, moment))
     _number(deliveries)

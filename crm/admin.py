@@ -2,11 +2,13 @@
 
 from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.db.models import Model, URLField
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext_lazy as _
 
 from crm.actors import current_actor
 from crm.calls import create_call, update_call
@@ -85,8 +87,45 @@ class DealAdmin(_ModelAdmin):
         return redirect(request.get_full_path())
 
 
+class StageForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
+    """Who may move deals into the stage is chosen from roles and teams."""
+
+    roles = forms.MultipleChoiceField(choices=User.Role, label=_("roles that may enter"), required=False)
+    teams = forms.ModelMultipleChoiceField(
+        Team.objects.all(), label=_("teams that may enter"), required=False
+    )
+
+    class Meta:
+        model = Stage
+        fields = (
+            "name",
+            "position",
+            "hue",
+            "probability",
+            "rotting_days",
+            "required_fields",
+            "card_limit",
+            "limit_is_hard",
+            "may_go_back",
+        )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for name, chosen in self.instance.may_enter.items():
+            self.fields[name].initial = chosen
+
+    def save(self, commit: bool = True) -> Stage:
+        chosen = {
+            "roles": self.cleaned_data["roles"],
+            "teams": [team.pk for team in self.cleaned_data["teams"]],
+        }
+        self.instance.may_enter = {name: those for name, those in chosen.items() if those}
+        return super().save(commit)  # type: ignore[no-any-return]  # the base is untyped here
+
+
 class StageInline(_TabularInline):
     model = Stage
+    form = StageForm
     extra = 0
 
 

@@ -7,7 +7,7 @@ time of a board, and nothing ever has to be thrown away: a card that says someth
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -28,7 +28,7 @@ KEPT = 5000  # drawn cards per process, about a kilobyte each
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """`rot` is 0, 1 (past its stage's limit) or 2 (past twice the limit); hues are 0 where there is no one."""
+    """`rot` is 0, 1 (past its stage's limit) or 2 (past 1.5 times the limit); hues are 0 where there is no one."""
 
     id: int
     stage: int
@@ -144,13 +144,20 @@ def _card(
         owner_hue=formats.hue(row["owner"]) if row["owner"] else 0,
         tags=tuple(tags),
         days=days,
-        rot=min(days // limit, 2) if limit else 0,
+        rot=_rot(now - row["stage_entered_at"], limit),
         due=formats.day_label(due_at, now=now) if due_at else _("no activity"),
         due_state=_due_state(due_at, now=now),
         due_icon=kind,
         badge=badge,
         plan=plan,
     )
+
+
+def _rot(stayed: timedelta, limit: int | None) -> int:
+    """1 from the stage's limit on, 2 from one and a half times the limit on."""
+    if not limit or stayed < timedelta(days=limit):
+        return 0
+    return 2 if stayed >= timedelta(days=limit) * 1.5 else 1
 
 
 def _due_state(due_at: datetime | None, *, now: datetime) -> str:

@@ -9,6 +9,7 @@ Arguments of each fact: `sender` is the class Deal, `events` a list of DealEvent
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from django.dispatch import Signal
@@ -24,13 +25,15 @@ class DealEvent:
     value of each field that changed, in the form of the history: money as text, dates as ISO text, related
     objects as {"id", "name"}, tags as a list of names, custom fields and external ids one by one under
     "custom_fields.<key>" and "external_ids.<system>". `sequence` rises with every event of that deal. `about` holds
-    what else the event is about, by name and as JSON values: the call, the subscription.
+    what else the event is about, by name and as JSON values: the call, the subscription. `undoes` is, in a move that
+    takes another one back, when that one was made.
     """
 
     deal: Deal
     before: Mapping[str, Any]
     sequence: int
     about: Mapping[str, Any] = field(default_factory=dict)
+    undoes: datetime | None = None
 
 
 deal_created = Signal()

@@ -20,7 +20,19 @@ class StageSerializer(StrictModelSerializer[Stage]):
 
     class Meta:
         model = Stage
-        fields = ("id", "pipeline", "name", "position", "probability", "rotting_days", "required_fields")
+        fields = (
+            "id",
+            "pipeline",
+            "name",
+            "position",
+            "probability",
+            "rotting_days",
+            "required_fields",
+            "card_limit",
+            "limit_is_hard",
+            "may_go_back",
+            "may_enter",
+        )
 
     def validate_pipeline(self, pipeline: Pipeline) -> Pipeline:
         if self.instance and self.instance.pipeline_id != pipeline.pk:

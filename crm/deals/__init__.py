@@ -7,13 +7,18 @@ history, and sends our signals, all in one transaction.
 from crm.deals.door import lock_deals, lock_present, number_events
 from crm.deals.errors import (
     DealError,
+    EntryNotAllowed,
     InvalidFields,
     MissingFields,
     NotAChange,
     NotAMove,
+    NothingToUndo,
+    NoWayBack,
+    StageIsFull,
     StaleVersion,
     UnknownDeals,
 )
+from crm.deals.undo import undo_move
 from crm.deals.verbs import (
     bulk_move,
     create_deal,
@@ -27,10 +32,14 @@ from crm.deals.verbs import (
 
 __all__ = [
     "DealError",
+    "EntryNotAllowed",
     "InvalidFields",
     "MissingFields",
+    "NoWayBack",
     "NotAChange",
     "NotAMove",
+    "NothingToUndo",
+    "StageIsFull",
     "StaleVersion",
     "UnknownDeals",
     "bulk_move",
@@ -42,6 +51,7 @@ __all__ = [
     "move_deal",
     "number_events",
     "reopen_deal",
+    "undo_move",
     "update_deal",
     "win_deal",
 ]

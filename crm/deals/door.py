@@ -1,6 +1,7 @@
 """Locks deals, writes edited ones with their history, and tells the world inside the same transaction."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.dispatch import Signal
@@ -114,9 +115,15 @@ def tell(told: dict[Signal, list[DealEvent]], *, actor: Actor) -> None:
         signal.send(sender=Deal, events=events, actor=actor)
 
 
-def next_event(deal: Deal, *, before: Mapping[str, Any], about: Mapping[str, Any] | None = None) -> DealEvent:
+def next_event(
+    deal: Deal,
+    *,
+    before: Mapping[str, Any],
+    about: Mapping[str, Any] | None = None,
+    undoes: datetime | None = None,
+) -> DealEvent:
     deal.last_sequence += 1
-    return DealEvent(deal=deal, before=before, sequence=deal.last_sequence, about=about or {})
+    return DealEvent(deal=deal, before=before, sequence=deal.last_sequence, about=about or {}, undoes=undoes)
 
 
 def number_events(happened: Sequence[tuple[Deal, Mapping[str, Any]]]) -> list[DealEvent]:
@@ -137,7 +144,9 @@ def _events(edit: Edit) -> Iterable[tuple[Signal, DealEvent]]:
     if rest:
         yield signals.deal_updated, next_event(edit.deal, before=rest)
     if "stage" in edit.before:
-        yield signals.deal_stage_changed, next_event(edit.deal, before={"stage": edit.before["stage"]})
+        former_stage = {"stage": edit.before["stage"]}
+        event = next_event(edit.deal, before=former_stage, undoes=edit.undoes)
+        yield signals.deal_stage_changed, event
     if "status" in edit.before:
         former = {name: value for name, value in edit.before.items() if name in apart - {"stage"}}
         yield _STATUS_SIGNALS[Deal.Status(edit.deal.status)], next_event(edit.deal, before=former)

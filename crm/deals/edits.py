@@ -1,9 +1,9 @@
 """One deal being changed: what `crm.edits` knows of any row, and a deal's way through stages and statuses."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 
-from crm.deals.errors import MissingFields
 from crm.edits import RowEdit, as_history, external_ids
 from crm.models import Deal, Stage
 
@@ -15,28 +15,34 @@ RELATED_FIELDS = ("owner", "contact", "company", "source", "lost_reason")
 
 @dataclass(slots=True)
 class Edit(RowEdit[Deal]):
-    """A locked deal with the values it is about to get."""
+    """A locked deal with the values it is about to get; `undoes` is when the move was made that this one takes back."""
 
     plain_fields: ClassVar[tuple[str, ...]] = PLAIN_FIELDS
     related_fields: ClassVar[tuple[str, ...]] = RELATED_FIELDS
+
+    undoes: datetime | None = None
 
     @property
     def deal(self) -> Deal:
         return self.row
 
     def enter(self, stage: Stage, *, rank: str) -> None:
-        """Put the deal into another stage. Raises MissingFields where the stage asks for more."""
-        self.require(stage)
-        self._set("stage", stage)
-        self.deal.pipeline, self.deal.stage_entered_at = stage.pipeline, self.at
-        self.columns |= {"pipeline", "stage_entered_at"}
-        self.place(rank)
+        """Put the deal into another stage."""
+        self.deal.entered_former_stage_at, self.deal.stage_entered_at = self.deal.stage_entered_at, self.at
+        self._put(stage, rank=rank)
 
-    def require(self, stage: Stage) -> None:
-        """Raise MissingFields unless the deal has all that the stage asks for."""
-        missing = [name for name in stage.required_fields if self._is_empty(name)]
-        if missing:
-            raise MissingFields(missing, stage_name=stage.name)
+    def take_back(self, stage: Stage, *, rank: str) -> None:
+        """Put the deal back into the stage it has just left, as if it had been there all the time."""
+        self.undoes = self.deal.stage_entered_at
+        self.deal.stage_entered_at = self.deal.entered_former_stage_at or self.deal.created_at
+        self.deal.entered_former_stage_at = None
+        self._put(stage, rank=rank)
+
+    def _put(self, stage: Stage, *, rank: str) -> None:
+        self._set("stage", stage)
+        self.deal.pipeline = stage.pipeline
+        self.columns |= {"pipeline", "stage_entered_at", "entered_former_stage_at"}
+        self.place(rank)
 
     def place(self, rank: str) -> None:
         """Give the deal another place in its column; no history is kept of that."""
@@ -49,7 +55,8 @@ class Edit(RowEdit[Deal]):
         self.deal.closed_at = None if status == Deal.Status.OPEN else self.at
         self.columns.add("closed_at")
 
-    def _is_empty(self, name: str) -> bool:
+    def is_empty(self, name: str) -> bool:
+        """Whether the deal has no value in a field, named as in the API."""
         kind, _dot, key = name.partition(".")
         if kind == "custom_fields":
             return self.deal.custom_fields.get(key) in (None, "", [])

@@ -6,7 +6,7 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from crm.models import Deal
+from crm.models import Deal, Stage
 from crm.refusals import InvalidFields, Refused
 
 # Contacts refuse in the same way, so deals have no root of their own.
@@ -14,10 +14,14 @@ DealError = Refused
 
 __all__ = [
     "DealError",
+    "EntryNotAllowed",
     "InvalidFields",
     "MissingFields",
+    "NoWayBack",
     "NotAChange",
     "NotAMove",
+    "NothingToUndo",
+    "StageIsFull",
     "StaleVersion",
     "UnknownDeals",
 ]
@@ -70,6 +74,46 @@ class MissingFields(DealError):
             )
             % {"stage": stage_name, "fields": names}
         )
+
+
+class StageIsFull(DealError):
+    """The stage holds as many open deals as its hard limit lets it."""
+
+    code = "stage_full"
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(
+            _("The stage “%(stage)s” is full: it takes %(limit)s deals.")
+            % {"stage": stage, "limit": stage.card_limit}
+        )
+
+
+class NoWayBack(DealError):
+    """Deals of this stage may not go back to an earlier one."""
+
+    code = "no_way_back"
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(_("Deals do not go back from the stage “%(stage)s”.") % {"stage": stage})
+
+
+class EntryNotAllowed(DealError):
+    """Whoever moves the deal has neither a role nor a team that the stage lets in."""
+
+    code = "may_not_enter"
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(_("You may not move deals into the stage “%(stage)s”.") % {"stage": stage})
+
+
+class NothingToUndo(DealError):
+    """The last move of the deal was somebody else's, is too old, or there was none. `deal` is as it is now."""
+
+    code = "nothing_to_undo"
+
+    def __init__(self, deal: Deal) -> None:
+        self.deal = deal
+        super().__init__(_("This move of “%(deal)s” can no longer be undone.") % {"deal": deal})
 
 
 class UnknownDeals(DealError):

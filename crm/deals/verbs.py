@@ -21,6 +21,7 @@ from crm.deals.door import (
     write,
 )
 from crm.deals.edits import PLAIN_FIELDS, RELATED_FIELDS, Edit
+from crm.deals.entrance import Entrance
 from crm.deals.errors import InvalidFields, NotAChange, NotAMove
 from crm.edits import change_row, fields_of_new
 from crm.models import Activity, Change, Deal, LostReason, Stage
@@ -32,7 +33,7 @@ from crm.ranks import ranks_between
 def create_deal(*, actor: Actor, stage: Stage, title: str, fields: Mapping[str, Any] | None = None) -> Deal:
     """Make an open deal on top of a stage. `fields` are those of `update_deal`.
 
-    Raises InvalidFields, and MissingFields where the stage asks for more.
+    Raises InvalidFields, and what an Entrance refuses.
     """
     return _insert(Deal(title=title, stage=stage), actor=actor, fields=fields or {})
 
@@ -51,12 +52,13 @@ def update_deal(
 
     `fields`: title, value, currency, expected_close_on, owner, contact, company, source and lost_reason (instances
     or None), tags (all of their names), custom_fields and external_ids (merged; None removes a key).
-    Raises UnknownDeals, StaleVersion, InvalidFields, MissingFields.
+    Raises UnknownDeals, StaleVersion, InvalidFields, and what an Entrance refuses.
     """
     edit = begin_edit(deal_id, version=version)
     edit.take(fields or {})
     if stage is not None and stage.pk != edit.deal.stage_id:
         stage = lock_stage(stage.pk)
+        Entrance.to(stage, actor=actor).admit(edit)
         edit.enter(stage, rank=rank_in(stage, before=None, after=None))
     if status is not None and status != edit.deal.status:
         edit.become(status)
@@ -73,13 +75,16 @@ def move_deal(
     before: int | None = None,
     after: int | None = None,
     version: int | None = None,
+    fields: Mapping[str, Any] | None = None,
 ) -> Deal:
     """Move a deal to another stage, or to another place in its own, and return it.
 
     `before` and `after` are the ids of the deals it is put before and after; without them it goes on top. A
-    neighbour that has left meanwhile is passed over. Raises UnknownDeals, StaleVersion, NotAMove, MissingFields.
+    neighbour that has left meanwhile is passed over. `fields`, as in `update_deal`, are what the stage asks for.
+    Raises UnknownDeals, StaleVersion, NotAMove, InvalidFields, and what an Entrance refuses.
     """
     edit = begin_edit(deal_id, version=version)
+    edit.take(fields or {})
     stays = stage.pk == edit.deal.stage_id
     if stays and before is None and after is None:
         raise NotAMove(edit.deal)
@@ -88,6 +93,7 @@ def move_deal(
     if stays:
         edit.place(rank)
     else:
+        Entrance.to(stage, actor=actor).admit(edit)
         edit.enter(stage, rank=rank)
     write([edit], actor=actor)
     return edit.deal
@@ -97,14 +103,15 @@ def move_deal(
 def bulk_move(*, deal_ids: Collection[int], stage: Stage, actor: Actor) -> int:
     """Move many deals on top of a stage, all or none, and return how many were not there already.
 
-    Listeners hear of them in one signal. Raises UnknownDeals and MissingFields.
+    Listeners hear of them in one signal. Raises UnknownDeals, and what an Entrance refuses.
     """
     at = timezone.now()
     moving = [deal for deal in lock_deals(deal_ids) if deal.stage_id != stage.pk]
     stage = lock_stage(stage.pk)
     top = Deal.objects.filter(stage=stage).order_by("rank").values_list("rank", flat=True).first()
-    edits = [Edit(row=deal, at=at) for deal in moving]
+    edits, entrance = [Edit(row=deal, at=at) for deal in moving], Entrance.to(stage, actor=actor)
     for edit, rank in zip(edits, ranks_between(None, top, count=len(edits)), strict=True):
+        entrance.admit(edit)
         edit.enter(stage, rank=rank)
     write(edits, actor=actor)
     return len(edits)
@@ -191,13 +198,14 @@ def _insert(deal: Deal, *, actor: Actor, fields: Mapping[str, Any]) -> Deal:
     except ValidationError as error:
         raise InvalidFields(error.message_dict) from error
     stage = lock_stage(deal.stage_id)
+    entrance = Entrance.to(stage, actor=actor)
     deal.rank = rank_in(stage, before=None, after=None)
     event = next_event(deal, before={})
     with open_door():
         deal.save(force_insert=True)
     if later:
         edit.take(later)
-    edit.require(stage)
+    entrance.admit(edit)
     record_changes([change_row(deal, actor=actor, at=at, verb=Change.Verb.CREATED)])
     tell({signals.deal_created: [event]}, actor=actor)
     announce_deals(pipelines=[deal.pipeline_id], stages=[deal.stage_id], deals=[deal.pk], actor=actor)

@@ -159,6 +159,8 @@ class Deal(models.Model):
     version = models.PositiveIntegerField(_("version"), default=1, editable=False)
     last_sequence = models.PositiveIntegerField(default=0, editable=False)
     stage_entered_at = models.DateTimeField(_("in this stage since"), editable=False)
+    # Since when it was in the stage it has left, for a move that is taken back.
+    entered_former_stage_at = models.DateTimeField(null=True, editable=False)
     closed_at = models.DateTimeField(_("closed"), null=True, blank=True, editable=False)
     created_at = models.DateTimeField(_("created"), editable=False)
     updated_at = models.DateTimeField(_("updated"), editable=False)

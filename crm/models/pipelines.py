@@ -1,10 +1,24 @@
 """The board's shape: pipelines and their stages."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+
+from crm.models.users import User
+
+
+def validate_may_enter(allowed: Any) -> None:
+    """Raise ValidationError unless it is `{"roles": [role, …], "teams": [id, …]}`; either may be left out."""
+    if not isinstance(allowed, dict) or not allowed.keys() <= {"roles", "teams"}:
+        raise ValidationError(_("Who may enter is written as roles and teams."))
+    roles, teams = allowed.get("roles", []), allowed.get("teams", [])
+    if not isinstance(roles, list) or not all(role in User.Role.values for role in roles):
+        raise ValidationError(_("Roles are %(roles)s."), params={"roles": ", ".join(User.Role.values)})
+    if not isinstance(teams, list) or not all(type(team) is int for team in teams):
+        raise ValidationError(_("Teams are given by their ids."))
 
 
 class Pipeline(models.Model):
@@ -37,6 +51,18 @@ class Stage(models.Model):
     )
     rotting_days = models.PositiveSmallIntegerField(_("rotting after (days)"), null=True, blank=True)
     required_fields = models.JSONField(_("required fields"), default=list, blank=True)
+    card_limit = models.PositiveSmallIntegerField(
+        _("most open deals"), null=True, blank=True, validators=[MinValueValidator(1)]
+    )
+    limit_is_hard = models.BooleanField(
+        _("nothing enters when it is full"),
+        default=False,
+        help_text=_("Otherwise the board merely says that there are too many."),
+    )
+    may_go_back = models.BooleanField(_("deals may go back from here"), default=True)
+    may_enter = models.JSONField(
+        _("who may move deals here"), default=dict, blank=True, validators=[validate_may_enter]
+    )
 
     class Meta:
         ordering: ClassVar = ["position", "id"]

@@ -17,6 +17,7 @@ from automations.explanations import (
 from automations.health import HELD_TOO_LONG
 from automations.loops import CHAIN_REPEATED, CHAIN_TOO_DEEP, TOO_MANY_CHANGES
 from automations.models import Attempt, Delivery, Destination, Event, Rule
+from automations.undoing import UNDONE
 from automations.verdicts import ABORTED
 from automations.waiting import LEFT_STAGE
 from crm.models import Pipeline, Stage
@@ -83,7 +84,16 @@ def test_the_last_failure_is_told_in_a_sentence() -> None:
 
 @pytest.mark.parametrize(
     "reason",
-    [ABORTED, CHAIN_REPEATED, CHAIN_TOO_DEEP, HELD_TOO_LONG, LEFT_STAGE, TOO_MANY_CHANGES, "silent_mode"],
+    [
+        ABORTED,
+        CHAIN_REPEATED,
+        CHAIN_TOO_DEEP,
+        HELD_TOO_LONG,
+        LEFT_STAGE,
+        TOO_MANY_CHANGES,
+        UNDONE,
+        "silent_mode",
+    ],
 )
 def test_every_reason_has_a_sentence(reason: str) -> None:
     delivery = Delivery(state="skipped", reason=reason)

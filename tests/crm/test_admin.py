@@ -8,7 +8,7 @@ from django.test import Client
 from crm import signals
 from crm.actors import Actor
 from crm.deals import update_deal
-from crm.models import Change, Deal, Stage, User
+from crm.models import Change, Deal, Stage, Team, User
 
 
 @pytest.fixture
@@ -85,3 +85,19 @@ def test_the_admin_is_closed_to_reps(bob: User) -> None:
     client = Client()
     client.force_login(bob)
     assert client.get("/admin/crm/deal/").status_code == 302
+
+
+def test_who_may_enter_a_stage_is_chosen_from_roles_and_teams(
+    as_alice: Client, stages: list[Stage], team: Team
+) -> None:
+    path = f"/admin/crm/pipeline/{stages[0].pipeline_id}/change/"
+    page = as_alice.get(path)
+    formset = page.context["inline_admin_formsets"][0].formset
+    forms = [formset.management_form, *formset.initial_forms, page.context["adminform"].form]
+    values = {bound.html_name: bound.value() for form in forms for bound in form}
+    sent = {name: value for name, value in values.items() if value is not None}
+    chosen = {"stages-1-roles": ["manager"], "stages-1-teams": [team.pk]}
+    answer = as_alice.post(path, {**sent, **chosen})
+    assert answer.status_code == 302, answer.context["errors"]
+    entrances = [stage.may_enter for stage in Stage.objects.filter(pipeline=stages[0].pipeline_id)]
+    assert entrances == [{}, {"roles": ["manager"], "teams": [team.pk]}, {}]
