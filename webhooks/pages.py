@@ -28,6 +28,7 @@ from webhooks.replays import NotReplayable, replay
 from webhooks.review_pages import ReplayForm, question_context
 from webhooks.samples import curl_for
 from webhooks.shown_once import keep_secret, take_secret
+from webhooks.snapshots import plain
 
 PAGE = 50
 OVERLAP = timedelta(days=1)
@@ -200,7 +201,7 @@ def inbound_request(request: PageRequest, request_id: str) -> HttpResponse:
         "body": _pretty(bytes(found.body)),
         "headers": sorted(found.headers.items()),
         "changes": [
-            (path, _plain(before), _plain(after)) for path, (before, after) in sorted(found.changes.items())
+            (path, plain(before), plain(after)) for path, (before, after) in sorted(found.changes.items())
         ],
         "errors": in_readers_language(found.errors),
         **question_context(found),
@@ -208,13 +209,6 @@ def inbound_request(request: PageRequest, request_id: str) -> HttpResponse:
         "keep_days": settings.KEEP_BODIES_DAYS,
     }
     return render(request, "webhooks/request.html", context)
-
-
-def _plain(value: Any) -> str:
-    """A changed value as text; a dash for none."""
-    if isinstance(value, list):
-        return ", ".join(map(str, value)) or "—"
-    return "—" if value is None or value == "" else str(value)
 
 
 def _whole() -> QuerySet[InboundRequest]:

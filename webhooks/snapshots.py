@@ -46,3 +46,10 @@ def of_party(party: Contact | Company) -> dict[str, Any]:
     names = _CONTACT if isinstance(party, Contact) else _COMPANY
     custom = {f"{part}.custom_fields.{key}": value for key, value in party.custom_fields.items()}
     return {**{f"{part}.{name}": getattr(party, name) for name in names}, **custom}
+
+
+def plain(value: Any) -> str:
+    """A changed value as people read it; a dash for none."""
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "—"
+    return "—" if value is None or value == "" else str(value)

@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, path, re_path
 
 from webhooks import gallery, pages, review_pages
+from webhooks.editor import pages as editor
 from webhooks.receiving import receive
 from webhooks.recording_pages import recording_access
 
@@ -18,6 +19,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("webhooks/endpoints/<int:endpoint_id>/url/", pages.new_url, name="rotate-endpoint-url"),
     path("webhooks/endpoints/<int:endpoint_id>/secret/", pages.new_secret, name="rotate-endpoint-secret"),
     path("webhooks/endpoints/<int:endpoint_id>/delete/", pages.remove_endpoint, name="delete-endpoint"),
+    path("webhooks/endpoints/<int:endpoint_id>/mapping/", editor.mapping, name="endpoint-mapping"),
+    path("webhooks/endpoints/<int:endpoint_id>/mapping/row/", editor.mapping_row, name="mapping-row"),
+    path("webhooks/endpoints/<int:endpoint_id>/mapping/rows/", editor.mapping_rows, name="mapping-rows"),
+    path(
+        "webhooks/endpoints/<int:endpoint_id>/mapping/preview/",
+        editor.mapping_preview,
+        name="mapping-preview",
+    ),
     path("webhooks/review/", review_pages.review, name="inbound-review"),
     path("webhooks/requests/<str:request_id>/decide/", review_pages.decide_request, name="decide-request"),
     path("webhooks/endpoints/<int:endpoint_id>/replay/", review_pages.replay_many, name="replay-many"),

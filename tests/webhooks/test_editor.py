@@ -1,0 +1,225 @@
+"""The editor of a mapping: what a sample offers, what its rows amount to, and that the preview keeps its word."""
+
+import json
+from typing import Any
+
+import pytest
+from django.http import QueryDict
+from django.test import Client
+
+from crm import expressions
+from crm.models import Contact, Deal, Pipeline, User
+from tests.webhooks.conftest import Sender
+from webhooks.editor.rows import Row, mapping_from, rows_from, rows_of
+from webhooks.editor.samples import Sample, lists_of, pasted_sample, picks_of, record_of
+from webhooks.mapping import check_mapping
+from webhooks.models import InboundEndpoint, InboundRequest
+
+BODY: dict[str, Any] = {
+    "form": {"first name": "Ana", "fields": [{"name": "email", "value": "ana@example.com"}]},
+    "total": "R$ 1.234,56",
+    "leads": [
+        {"id": 1, "tags": ["a", "b"], "field_data": [{"name": "phone", "values": ["(11) 95550-0100"]}]}
+    ],
+}
+
+
+@pytest.fixture
+def page(db: None) -> Client:
+    boss = User.objects.create_user("boss@example.com", "secret word", name="Boss", role=User.Role.ADMIN)
+    client = Client()
+    client.force_login(boss)
+    return client
+
+
+def sample(body: Any = None) -> Sample:
+    made = pasted_sample("{}" if body is None else json.dumps(body))
+    return Sample(made.body, made.content_type, headers={"X-Topic": "lead", "Authorization": "•••"})
+
+
+@pytest.mark.parametrize("each", ["", "leads"])
+def test_every_value_that_is_offered_is_found_by_its_expression(each: str) -> None:
+    found = sample(BODY)
+    picks = picks_of(found, each=each)
+    record = record_of(found.value, each=each)
+    around = expressions.Surroundings(root=found.value, headers={"x-topic": "lead"})
+    for pick in picks:
+        value = expressions.evaluate(expressions.compile(pick.expression), record, around=around)
+        assert str(value) == pick.shown
+    assert len({pick.expression for pick in picks}) == len(picks)
+
+
+def test_a_sample_offers_odd_names_answers_by_their_names_and_headers() -> None:
+    offered = [pick.expression for pick in picks_of(sample(BODY), each="")]
+    assert offered == [
+        'form."first name"',
+        "form.fields[?name=='email'].value | [0]",
+        "total",
+        "leads[0].id",
+        "leads[0].tags[0]",
+        "leads[0].field_data[?name=='phone'].values | [0][0]",
+        "header('X-Topic')",
+    ]
+    assert picks_of(sample(BODY), each="leads")[0].expression == "id"
+    assert [pick.expression for pick in lists_of(sample(BODY))] == ["form.fields", "leads"]
+
+
+def test_a_body_that_cannot_be_read_offers_nothing() -> None:
+    assert picks_of(Sample(b"{", "application/json"), each="") == []
+    assert picks_of(None, each="leads") == []
+    assert Sample(b"{", "application/json").text == "{"
+
+
+def test_a_form_may_be_pasted_too() -> None:
+    picks = picks_of(pasted_sample("name=Ana&email=ana%40example.com"), each="")
+    assert [(pick.expression, pick.shown) for pick in picks] == [
+        ("name", "Ana"),
+        ("email", "ana@example.com"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("field", "expression"),
+    [
+        ("contact.name", "x"),
+        ("contact.emails", "[trim(x)]"),
+        ("contact.phones", "[to_phone(x, 'BR')]"),
+        ("deal.value", "to_money(x)"),
+        ("occurred_at", "to_datetime(x)"),
+        ("subscription.renews_on", "to_date(x)"),
+        ("company.tax_id", "digits(x)"),
+        ("deal.custom_fields.", "x"),
+    ],
+)
+def test_what_is_picked_is_read_as_its_field_needs_it(field: str, expression: str) -> None:
+    row = Row(field)
+    row.pick("x")
+    assert row.expression == expression
+
+
+def test_a_mapping_comes_back_from_its_rows() -> None:
+    mapping = {
+        "each": "leads",
+        "when": "event != 'test'",
+        "otherwise": "A test",
+        "fields": {"deal.title": "name", "deal.custom_fields.a.b": "x", "deal.external_ids.erp": "id"},
+        "only_if_empty": ["deal.title"],
+    }
+    parts = {name: str(mapping[name]) for name in ("each", "when", "otherwise")}
+    assert mapping_from(rows_of(mapping), **parts) == mapping
+    assert mapping_from([Row("deal.title")], **parts) is None
+    assert check_mapping(mapping) == []
+
+
+def form(rows: list[tuple[str, str, str]], **more: Any) -> dict[str, Any]:
+    """What the page posts: rows as (field, free name, expression)."""
+    settings = {
+        "within": "all",
+        "when_several": "newest",
+        "if_missing": "create",
+        "stage": "any",
+        "status": "any",
+    }
+    settings |= {"unknown_fields": "refuse", "unknown_tags": "create", "owner": "fixed"}
+    data: dict[str, Any] = {"mode": "rows", **settings, "row": [f"k{place}" for place in range(len(rows))]}
+    for place, (field, free, expression) in enumerate(rows):
+        data |= {
+            f"row-k{place}-field": field,
+            f"row-k{place}-free": free,
+            f"row-k{place}-expression": expression,
+        }
+    return {**data, **more}
+
+
+def test_a_mapping_is_built_saved_and_kept_to(page: Client, sender: Sender, pipeline: Pipeline) -> None:
+    url = f"/webhooks/endpoints/{sender.endpoint.pk}/mapping/"
+    assert sender.post(BODY).json()["status"] == "rejected"
+    request = InboundRequest.objects.get()
+    shown = page.get(url).content.decode()
+    assert "form.fields[?name==&#x27;email&#x27;].value | [0] = ana@example.com" in shown
+    email = "[form.fields[?name=='email'].value | [0]]"
+    rows = [
+        ("contact.emails", "", email),
+        ("deal.value", "", "to_money(total)"),
+        ("deal.external_ids.", "site", "'7'"),
+    ]
+    data = form(rows, sample=request.pk, owner="round_robin", if_missing="create")
+    preview = page.post(f"{url}preview/", data).content.decode()
+    assert "Would make a new deal." in preview
+    assert "1234.56" in preview
+    assert (Deal.objects.count(), Contact.objects.count()) == (0, 0)
+    assert page.post(url, data).status_code == 302
+    endpoint = InboundEndpoint.objects.get()
+    assert endpoint.mapping == {
+        "fields": {"contact.emails": email, "deal.value": "to_money(total)", "deal.external_ids.site": "'7'"}
+    }
+    assert endpoint.writing["owner"] == "round_robin"
+    page.post(f"/webhooks/requests/{request.pk}/replay/")
+    deal = Deal.objects.get()
+    assert (f"{deal.value}", deal.title) == ("1234.56", "ana@example.com")
+
+
+def test_what_is_wrong_stands_beside_its_row_and_nothing_is_saved(
+    page: Client, endpoint: InboundEndpoint
+) -> None:
+    url = f"/webhooks/endpoints/{endpoint.pk}/mapping/"
+    answer = page.post(url, form([("deal.title", "", "name["), ("contact.name", "", "name")]))
+    assert answer.status_code == 422
+    assert 'id="row-k0-error"' in answer.content.decode()
+    assert 'id="row-k1-error"' not in answer.content.decode()
+    twice = page.post(url, form([("deal.title", "", "a"), ("deal.title", "", "b")]))
+    assert "This field is filled in twice." in twice.content.decode()
+    assert InboundEndpoint.objects.get().mapping is None
+    preview = page.post(f"{url}preview/", form([("deal.title", "", "name[")])).content.decode()
+    assert "fields.deal.title" in preview
+
+
+def test_experts_write_json_and_several_mappings_are_kept_as_that(
+    page: Client, endpoint: InboundEndpoint
+) -> None:
+    url = f"/webhooks/endpoints/{endpoint.pk}/mapping/"
+    text = '[{"when": "a", "fields": {"deal.title": "a"}}, {"fields": {"deal.title": "b"}}]'
+    assert page.post(url, form([], mode="json", text=text)).status_code == 302
+    assert [sorted(each) for each in InboundEndpoint.objects.get().mapping or ()] == [
+        ["fields", "when"],
+        ["fields"],
+    ]
+    assert page.get(url).context["form"]["mode"].value() == "json"
+    wrong = page.post(url, form([], mode="json", text='{"fields": '))
+    assert "This is no JSON (line 1, column 12)." in wrong.content.decode()
+    refused = page.post(url, form([], mode="json", text='{"fields": {"deal.x": "a"}}'))
+    assert "fields.deal.x" in refused.content.decode()
+    assert page.post(url, form([], mode="json", text="")).status_code == 302
+    assert InboundEndpoint.objects.get().mapping is None
+
+
+def test_a_row_takes_what_is_picked_for_it_and_no_other(page: Client, endpoint: InboundEndpoint) -> None:
+    data = form([("deal.title", "", "name"), ("contact.phones", "", "")], pasted='{"phone": "1"}', this="k1")
+    data["row-k1-pick"] = "phone"
+    row = page.post(f"/webhooks/endpoints/{endpoint.pk}/mapping/row/", data).content.decode()
+    assert "[to_phone(phone, &#x27;BR&#x27;)]" in row
+    assert 'id="row-k1"' in row
+    assert 'id="row-k0"' not in row
+    new = page.post(f"/webhooks/endpoints/{endpoint.pk}/mapping/row/", form([("deal.title", "", "name")]))
+    assert 'id="row-k0"' not in new.content.decode()
+
+
+def test_rows_are_offered_what_another_sample_holds(page: Client, endpoint: InboundEndpoint) -> None:
+    data = form([("deal.title", "", "name")], pasted='{"other": "thing"}')
+    rows = page.post(f"/webhooks/endpoints/{endpoint.pk}/mapping/rows/", data).content.decode()
+    assert "other = thing" in rows
+    assert 'value="name"' in rows
+
+
+def test_nobody_but_an_administrator_edits_mappings(endpoint: InboundEndpoint) -> None:
+    rep = Client()
+    rep.force_login(User.objects.create_user("rep@example.com", "secret word", name="Rita"))
+    url = f"/webhooks/endpoints/{endpoint.pk}/mapping/"
+    assert rep.get(url).status_code == 403
+    for path in ("", "row/", "rows/", "preview/"):
+        assert rep.post(f"{url}{path}", form([("deal.title", "", "x")])).status_code == 403
+    assert InboundEndpoint.objects.get().mapping is None
+
+
+def test_rows_of_strange_keys_are_passed_over() -> None:
+    assert rows_from(QueryDict("row=../x&row=k1&row-k1-field=deal.title")) == [Row("deal.title", key="k1")]
