@@ -16,6 +16,7 @@ from crm.calls import create_call, report_call, update_call
 from crm.deals import create_deal
 from crm.models import Call, Deal, Stage
 from tests.crm.api import ApiClient, errors
+from tests.processes import eventually
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SYSTEM = Actor.system()
@@ -80,6 +81,16 @@ def test_reports_without_an_id_are_calls_of_their_own(deal: Deal) -> None:
     assert Call.objects.count() == 2
 
 
+def waiting_for_locks() -> int:
+    """How many connections to the test's database wait for a lock."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return int(cursor.fetchone()[0])
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_halves_of_a_call_at_the_same_moment_are_one_call(deal: Deal) -> None:
     halves = [{"direction": "in", "status": "answered"}, {"duration_seconds": 61}]
@@ -93,6 +104,7 @@ def test_two_halves_of_a_call_at_the_same_moment_are_one_call(deal: Deal) -> Non
         report(None, from_number="+5511912345678")
         for thread in threads:
             thread.start()
+        eventually(lambda: waiting_for_locks() == 2)
     for thread in threads:
         thread.join()
     call = Call.objects.get()
