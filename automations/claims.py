@@ -90,7 +90,9 @@ WITH open_destination AS MATERIALIZED (
     FROM chosen WHERE delivery.id = chosen.id
     RETURNING delivery.id, delivery.due_at, delivery.destination_id, delivery.event, delivery.chain, delivery.depth,
         delivery.body, delivery.content_type, delivery.attempts_made AS number, delivery.run_attempts,
-        CASE WHEN run_attempts > 1 OR trigger = 'initial' AND attempts_made > 1 THEN 'retry' ELSE trigger END AS trigger,
+        CASE
+            WHEN run_attempts > 1 OR trigger = 'initial' AND attempts_made > 1 THEN 'retry' ELSE trigger
+        END AS trigger,
         chosen.url, chosen.probe, chosen.sick, chosen.version
 ), begun AS (
     INSERT INTO automations_attempt (delivery_id, number, trigger, url, started_at, timings, resolved_ip,

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from threading import Event
-from zlib import crc32
 
 import psycopg
 from django.db import connection
@@ -31,7 +30,7 @@ from automations.outcomes import record
 from automations.requests import Blueprint, build_request, masked_headers
 from automations.verdicts import Outcome, judge
 from automations.waiting import AT_A_TIME, release_due
-from automations.wake import DELIVERIES_CHANNEL, SLOT_LOCKS
+from automations.wake import DELIVERIES_CHANNEL, SLOT_LOCKS, slot_of
 
 MAX_IN_FLIGHT = 256
 MAX_IN_HAND = 512  # with what waits for a place
@@ -255,7 +254,7 @@ def run_shift(
     gap. Returns after `shift`, or soon after `stop` is set, when what was in flight has been recorded.
     """
     with _listening() as listener:
-        slot, holder = crc32(worker.encode()) >> 1, new_holder()
+        slot, holder = slot_of(worker), new_holder()
         if not _take(listener, SLOT_LOCKS, slot, patience=patience):
             return False
         _take(listener, HOLDER_LOCKS, holder)

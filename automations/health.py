@@ -17,8 +17,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from django.db import connection, transaction
-from django.db.models import F, Q, Value
-from django.db.models.functions import Least
+from django.db.models import F
 
 from automations.models import Delivery, Destination
 from automations.verdicts import GONE, Outcome
@@ -206,11 +205,29 @@ def probe_now(*, destination_id: int, now: datetime) -> bool:
     return True
 
 
+@transaction.atomic
 def mend_clock(*, now: datetime) -> int:
-    """Bring back what a clock that ran ahead has left in the future; returns at how many destinations."""
-    failing = Destination.objects.filter(status=Destination.Status.FAILING)
-    strayed = failing.filter(Q(probe_at__gt=now + LONGEST_PAUSE) | Q(failing_since__gt=now))
-    return strayed.update(probe_at=now, failing_since=Least("failing_since", Value(now)))
+    """Bring back what a clock that ran ahead has left in the future; returns at how many destinations.
+
+    A pause can end no later than its length from now, and nothing can have begun to fail later than now.
+    """
+    failing = Destination.objects.filter(status=Destination.Status.FAILING).order_by("pk")
+    rows = failing.select_for_update(no_key=True).values_list("pk", *_COLUMNS)
+    mended = 0
+    for destination_id, *columns in rows:
+        before = Health(*columns)
+        after = _in_our_time(before, now=now)
+        if after != before:
+            _write(destination_id, before=before, after=after)
+            mended += 1
+    return mended
+
+
+def _in_our_time(health: Health, *, now: datetime) -> Health:
+    probe_at, since = health.probe_at, health.failing_since
+    if probe_at and probe_at > now + pause_after(health.failures_in_row):
+        probe_at = now
+    return replace(health, probe_at=probe_at, failing_since=min(since, now) if since else None)
 
 
 _GIVE_UP = """

@@ -4,6 +4,7 @@ import automations.models.deliveries
 import automations.models.destinations
 import automations.signing
 import crm.encryption
+import crm.ids
 import django.contrib.postgres.fields
 import django.core.validators
 import django.db.models.deletion
@@ -119,7 +120,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Delivery',
             fields=[
-                ('id', models.CharField(default=automations.models.deliveries.new_delivery_id, editable=False, max_length=40, primary_key=True, serialize=False)),
+                ('id', crm.ids.IdField(default=automations.models.deliveries.new_delivery_id, editable=False, max_length=40, primary_key=True, serialize=False)),
                 ('event', models.CharField(choices=[('deal.created', 'A deal is created'), ('deal.stage_changed', 'A deal changes its stage'), ('deal.won', 'A deal is won'), ('deal.lost', 'A deal is lost'), ('deal.reopened', 'A deal is reopened'), ('deal.updated', "A deal's fields change"), ('deal.deleted', 'A deal is deleted'), ('deal.stale', 'A deal stays in a stage for days'), ('subscription.renewal_due', 'A subscription is about to renew'), ('call.recorded', 'A call is recorded'), ('deal.manual', 'A button on the card is pressed')], max_length=40, verbose_name='event')),
                 ('deal_title', models.CharField(blank=True, max_length=200)),
                 ('sequence', models.PositiveIntegerField(default=0)),

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from automations.models.destinations import Destination
 from automations.models.events import Event
 from automations.models.rules import Rule
-from crm.ids import time_ordered_id
+from crm.ids import IdField, time_ordered_id
 
 
 def new_delivery_id() -> str:
@@ -39,7 +39,7 @@ class Delivery(models.Model):
         RECOVER = "recover", _("Recovered")
         TEST = "test", _("Test")
 
-    id = models.CharField(primary_key=True, max_length=40, default=new_delivery_id, editable=False)
+    id = IdField(primary_key=True, max_length=40, default=new_delivery_id, editable=False)
     event = models.CharField(_("event"), max_length=40, choices=Event)
     # The foreign keys have no index of their own: those below begin with the same column.
     rule = models.ForeignKey(Rule, models.PROTECT, null=True, related_name="deliveries", db_index=False)
@@ -146,7 +146,7 @@ class Delivery(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.pk
+        return str(self.pk)
 
     def get_absolute_url(self) -> str:
         return reverse("delivery", args=[self.pk])

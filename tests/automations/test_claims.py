@@ -185,7 +185,7 @@ def test_what_somebody_else_has_claimed_meanwhile_is_not_given_back() -> None:
 
 def test_the_time_to_the_first_attempt_is_counted_from_when_a_delivery_came_due() -> None:
     now = timezone.now()
-    (delivery,) = waiting(destination(), now=now)
+    waiting(destination(), now=now)
     Delivery.objects.update(created_at=now - timedelta(hours=3), due_at=now - timedelta(seconds=2))
     (claimed,) = claim(Wish(places=1, sick_places=1), holder=HOLDER, now=now)
     exchange = Exchange(status_code=200, duration_ms=100)
@@ -196,7 +196,7 @@ def test_the_time_to_the_first_attempt_is_counted_from_when_a_delivery_came_due(
 
 def test_what_was_interrupted_at_its_first_attempt_goes_out_as_a_retry() -> None:
     now = timezone.now()
-    (delivery,) = waiting(destination(), now=now)
+    waiting(destination(), now=now)
     sent_as = []
     for _ in range(2):
         sent_as += [row.trigger for row in claim(Wish(places=1, sick_places=1), holder=HOLDER, now=now)]

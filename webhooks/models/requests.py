@@ -8,7 +8,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from crm.ids import time_ordered_id
+from crm.ids import IdField, time_ordered_id
 
 
 def new_request_id() -> str:
@@ -66,7 +66,7 @@ class InboundRequest(models.Model):
         REVIEW = "review", _("Several deals match: somebody has to choose.")
         ERROR = "error", _("Something went wrong on our side.")
 
-    id = models.CharField(primary_key=True, max_length=36, default=new_request_id, editable=False)
+    id = IdField(primary_key=True, max_length=36, default=new_request_id, editable=False)
     endpoint = models.ForeignKey(
         "webhooks.InboundEndpoint", models.PROTECT, related_name="requests", verbose_name=_("endpoint")
     )
@@ -156,7 +156,7 @@ class InboundRequest(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.id
+        return str(self.pk)
 
     def get_absolute_url(self) -> str:
         return f"/webhooks/requests/{self.pk}/"
