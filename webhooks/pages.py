@@ -20,6 +20,7 @@ from crm.views.access import PageRequest, admin_required
 from webhooks.endpoints import create_endpoint, delete_endpoint, rotate_secret, rotate_url, update_endpoint
 from webhooks.forms import EndpointForm, RequestFilter
 from webhooks.gallery import shelves
+from webhooks.landing_form import html_form_for
 from webhooks.models import InboundEndpoint, InboundRequest
 from webhooks.presets import UnknownPreset, read_preset
 from webhooks.presets.guides import guide_as_html
@@ -27,6 +28,7 @@ from webhooks.problems import in_readers_language
 from webhooks.replays import NotReplayable, replay
 from webhooks.review_pages import ReplayForm, question_context
 from webhooks.samples import curl_for
+from webhooks.sender_form import SenderForm
 from webhooks.shown_once import keep_secret, take_secret
 from webhooks.snapshots import plain
 
@@ -59,7 +61,7 @@ def endpoints(request: PageRequest) -> HttpResponse:
 @admin_required
 @require_http_methods(["GET", "POST"])
 def new_endpoint(request: PageRequest) -> HttpResponse:
-    form = EndpointForm(request.POST or None, instance=InboundEndpoint())
+    form = SenderForm(request.POST or None, instance=InboundEndpoint())
     if form.is_valid() and (made := _save(request, form, None)):
         return redirect(made)
     context = {"form": form, "endpoint": None, "shelves": shelves()}
@@ -72,7 +74,7 @@ def new_endpoint(request: PageRequest) -> HttpResponse:
 def endpoint(request: PageRequest, endpoint_id: int) -> HttpResponse:
     """An endpoint with its form and its last requests, and a secret that was just made, this once."""
     found = _found(endpoint_id)
-    form = EndpointForm(request.POST or None, instance=_found(endpoint_id))
+    form = SenderForm(request.POST or None, instance=_found(endpoint_id))
     if form.is_valid() and _save(request, form, found):
         return redirect(found)
     secret = take_secret(request, found)
@@ -81,6 +83,7 @@ def endpoint(request: PageRequest, endpoint_id: int) -> HttpResponse:
         "endpoint": found,
         "secret": secret,
         "curl": curl_for(found, secret=secret) if found.mapping is None else "",
+        "html_form": html_form_for(found),
         **_guide(found),
         "requests": found.requests.newest_first().defer(*_UNREAD).select_related("endpoint", "deal")[:PAGE],
         "job": found.replays.first(),

@@ -1,5 +1,6 @@
 """A request to try an endpoint with, as a command for a terminal, with whatever the endpoint recognises senders by."""
 
+import base64
 import json
 import shlex
 from urllib.parse import urlencode
@@ -19,17 +20,22 @@ curl -X POST {url} \\
 
 
 def curl_for(endpoint: InboundEndpoint, *, secret: str | None) -> str:
-    """The command; HIDDEN stands in it where `secret` is not known any more."""
+    """The command, with HIDDEN where `secret` is not known any more; "" for senders who sign in their own way."""
     told = secret or HIDDEN
+    if endpoint.verification["scheme"] not in {"standard_webhooks", "token", "basic", "none"}:
+        return ""
     body = shlex.quote(json.dumps(document_for(endpoint), ensure_ascii=False))
     verification = endpoint.verification
     if verification["scheme"] == "standard_webhooks":
         return _SIGNED.format(body=body, secret=shlex.quote(told), url=shlex.quote(endpoint.url))
     url, headers = endpoint.url, ["Content-Type: application/json"]
     if verification["scheme"] == "token" and verification["in"] == "query":
-        url = f"{url}?{urlencode({verification['name']: told})}"
+        url = f"{url}?{urlencode({verification['name']: verification.get('prefix', '') + told})}"
     elif verification["scheme"] == "token":
-        headers.append(f"{verification['name']}: {told}")
+        headers.append(f"{verification['name']}: {verification.get('prefix', '')}{told}")
+    elif verification["scheme"] == "basic":
+        login = base64.b64encode(f"{verification['username']}:{told}".encode()).decode()
+        headers.append(f"Authorization: Basic {login if secret else HIDDEN}")
     lines = [f"curl -X POST {shlex.quote(url)}", *(f"-H {shlex.quote(header)}" for header in headers)]
     return " \\\n  ".join([*lines, f"--data-binary {body}"])
 

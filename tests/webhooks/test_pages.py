@@ -182,17 +182,31 @@ def test_the_log_is_read_page_by_page_newest_first(browser: Client, endpoint: In
     assert shown == list(InboundRequest.objects.newest_first().values_list("pk", flat=True))
 
 
-@pytest.mark.parametrize("scheme", ["none", "token", "standard_webhooks"])
+@pytest.mark.parametrize(
+    "verification",
+    [
+        {"scheme": "none"},
+        {"scheme": "token"},
+        {"scheme": "token", "in": "query", "prefix": "x "},
+        {"scheme": "basic", "username": "érp"},
+        {"scheme": "standard_webhooks"},
+    ],
+)
 def test_the_example_is_accepted_by_its_endpoint(
-    live_server: object, stage: Stage, settings: object, scheme: str
+    live_server: object, stage: Stage, settings: object, verification: dict[str, str]
 ) -> None:
     settings.PUBLIC_URL = live_server.url  # type: ignore[attr-defined]  # pytest-django's fixtures
     endpoint = create_endpoint(
-        fields={"name": "Shop", "verification": {"scheme": scheme}, "default_stage": stage}, created_by=None
+        fields={"name": "Shop", "verification": verification, "default_stage": stage}, created_by=None
     )
     command = curl_for(endpoint, secret=endpoint.new_secret)
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["status"] == "applied"
+
+
+def test_there_is_no_example_for_senders_who_sign_in_their_own_way(endpoint: InboundEndpoint) -> None:
+    endpoint.verification = {"scheme": "stripe"}
+    assert curl_for(endpoint, secret="whsec_1") == ""
 
 
 def test_the_example_leaves_a_place_for_a_secret_that_is_not_known(endpoint: InboundEndpoint) -> None:
