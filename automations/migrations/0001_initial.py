@@ -248,7 +248,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='delivery',
-            index=models.Index(fields=['state', '-id'], name='delivery_log_by_state'),
+            index=models.Index(condition=models.Q(('state', 'delivered'), _negated=True), fields=['state', '-id'], name='delivery_log_by_state'),
         ),
         migrations.AddIndex(
             model_name='delivery',

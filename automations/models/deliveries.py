@@ -123,8 +123,12 @@ class Delivery(models.Model):
             ),
             # A deal's timeline and the bolt on its card.
             models.Index(fields=["deal", "-id"], name="delivery_by_deal"),
-            # The log filtered by state, by destination or by rule, newest first.
-            models.Index(fields=["state", "-id"], name="delivery_log_by_state"),
+            # The log filtered by state, newest first. What was delivered is nearly all there is: the log of it needs no
+            # index but that of the ids, and this one stays small.
+            models.Index(
+                fields=["state", "-id"], condition=~Q(state="delivered"), name="delivery_log_by_state"
+            ),
+            # The log filtered by destination, by rule or by event, newest first.
             models.Index(fields=["destination", "-id"], name="delivery_log_by_destination"),
             models.Index(fields=["rule", "-id"], name="delivery_log_by_rule"),
             models.Index(fields=["event", "-id"], name="delivery_log_by_event"),
