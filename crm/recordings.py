@@ -33,12 +33,14 @@ WAITS = [timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800, 7200, 21_
 PROBLEMS = {
     "address": _("The recording is at an address that may not be called."),
     "bad_answer": _("The provider's answer was not valid HTTP."),
+    "disk": _("Stagehook could not write the recording; its log says more."),
     "cut": _("The provider broke the download off."),
     "empty": _("The provider sent nothing."),
     "http": _("The provider answered %(detail)s."),
     "not_audio": _("What the provider sent is no sound. %(detail)s"),
     "redirects": _("The provider led from one address to the next, or to one without encryption."),
     "slow": _("The provider did not send the recording in time."),
+    "stopped": _("Stagehook was stopped each time while it downloaded the recording."),
     "tls": _("No secure connection: the provider's certificate was not accepted."),
     "too_large": _("The recording is larger than %(detail)s MiB."),
     "unreachable": _("The provider could not be reached."),
@@ -78,7 +80,9 @@ def claim(*, now: datetime) -> Call | None:
     for call in _due(now).order_by("recording_due_at", "pk")[:20]:
         mine = _due(now).filter(pk=call.pk, recording_tries=call.recording_tries)
         lease = {"recording_state": State.DOWNLOADING, "recording_due_at": now + LEASE}
-        if mine.update(**lease, recording_tries=F("recording_tries") + 1):
+        if call.recording_tries > len(WAITS):  # each try ended with its process
+            mine.update(recording_state=State.FAILED, recording_problem="stopped", recording_due_at=None)
+        elif mine.update(**lease, recording_tries=F("recording_tries") + 1):
             call.refresh_from_db()
             _announce(call)
             return call

@@ -7,12 +7,13 @@ turn; what is not whole by then goes on from where it is, as far as the provider
 
 import hashlib
 import json
+import logging
 import re
 import time
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from datetime import timedelta
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -28,9 +29,12 @@ from webhooks.audio import BEGINNING, Sound, sound_of
 from webhooks.downloads import DownloadProblem, Head, Network, get
 from webhooks.recording_access import Access, access_for
 
+log = logging.getLogger(__name__)
+
 TASK_SECONDS = 30.0  # after these no further recording is begun
 TRY_SECONDS = 40.0  # of one try; together well below the time limit of a task
 SLOT_LOCKS = 0x534A  # the class of advisory locks that say "this worker is bringing a recording"
+KEEP_PARTS = timedelta(days=7)
 MOST_REDIRECTS = 5
 PROGRESS = 64 * 1024  # bytes that make a try no try in vain
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
@@ -70,6 +74,15 @@ def _lock() -> list[int]:
     return [SLOT_LOCKS, zlib.crc32(settings.WORKER_NAME.encode()) - 2**31]
 
 
+def cut_parts(*, now: datetime) -> None:
+    """Remove the parts that nobody has added to for a week: their calls are gone, or have another recording."""
+    before = (now - KEEP_PARTS).timestamp()
+    for path in Path(settings.RECORDING_PARTS).glob("*"):
+        with suppress(FileNotFoundError):  # another worker was faster
+            if path.stat().st_mtime < before:
+                path.unlink()
+
+
 def fetch(call: Call) -> None:
     """One try for a claimed recording: kept, handed back, put off or given up."""
     part = Part(call)
@@ -79,10 +92,22 @@ def fetch(call: Call) -> None:
         sound = part.sound()
     except DownloadProblem as problem:
         _take_problem(call, part, problem, progress=part.size - had)
-        return
-    with part.path.open("rb") as file:
-        keep(call, content=File(file), media_type=sound.media_type, suffix=sound.suffix)
-    part.discard()
+    except OSError:
+        log.exception("The recording of call %s could not be written.", call.pk)
+        put_off(call, problem="disk", now=timezone.now())
+    else:
+        _keep(call, part, sound)
+
+
+def _keep(call: Call, part: "Part", sound: Sound) -> None:
+    try:
+        with part.path.open("rb") as file:
+            keep(call, content=File(file), media_type=sound.media_type, suffix=sound.suffix)
+    except OSError:
+        log.exception("The recording of call %s could not be kept.", call.pk)
+        put_off(call, problem="disk", now=timezone.now())
+    else:
+        part.discard()
 
 
 def _take_problem(call: Call, part: "Part", problem: DownloadProblem, *, progress: int) -> None:
@@ -154,18 +179,18 @@ def _retry_after(head: Head) -> timedelta:
 
 
 class Part:
-    """What is there of a recording, beside a note of what it is a part of: of which URL, which version, how long."""
+    """What is there of one URL of a call, beside a note of what it is a part of: which version, and how long.
+
+    The URL is in the file's name, so that a call that has got another one never gets the bytes of both.
+    """
 
     def __init__(self, call: Call) -> None:
         directory = Path(settings.RECORDING_PARTS)
         directory.mkdir(parents=True, exist_ok=True)
-        self.path = directory / f"{call.pk}.part"
-        self._note_path = directory / f"{call.pk}.json"
-        self._url = hashlib.sha256(call.recording_url.encode()).hexdigest()
+        name = f"{call.pk}-{hashlib.sha256(call.recording_url.encode()).hexdigest()[:16]}"
+        self.path, self._note_path = directory / f"{name}.part", directory / f"{name}.json"
         self._begun: Head | None = None
         self._note = self._read_note()
-        if self._note.get("url") != self._url:
-            self.discard()
 
     @property
     def size(self) -> int:
@@ -221,7 +246,7 @@ class Part:
             self._check_range(head)
             return
         self.discard()
-        self._note = {"url": self._url, "version": _version(head), "total": length}
+        self._note = {"version": _version(head), "total": length}
         self._note_path.write_text(json.dumps(self._note))
 
     def _check_range(self, head: Head) -> None:

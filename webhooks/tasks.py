@@ -27,6 +27,7 @@ def work_replays() -> None:
 def cut() -> None:
     """Remove what has grown old."""
     retention.cut(now=timezone.now())
+    recordings.cut_parts(now=timezone.now())
 
 
 def fetch_recordings() -> None:

@@ -173,6 +173,17 @@ def test_the_waits_grow_and_after_the_last_the_recording_is_given_up(deal: Deal)
     assert Call.objects.values_list("recording_state", "recording_problem").get() == ("failed", "http 403")
 
 
+def test_a_recording_whose_tries_all_end_with_their_process_is_given_up(deal: Deal) -> None:
+    waiting(deal)
+    tries = 0
+    while recordings.claim(now=recordings_due()) is not None:
+        tries += 1
+        if tries > len(recordings.WAITS):
+            break
+    assert recordings.claim(now=recordings_due()) is None
+    assert Call.objects.values_list("recording_state", "recording_problem").get() == ("failed", "stopped")
+
+
 def test_a_claim_that_was_lost_ends_nothing(deal: Deal) -> None:
     late = claimed(deal)
     recordings.claim(now=recordings_due())

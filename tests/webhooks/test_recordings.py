@@ -268,6 +268,38 @@ def test_redirects_without_end_end(receiver: Receiver, offer: Any) -> None:
     assert len(receiver.requests) == recordings.MOST_REDIRECTS + 1
 
 
+def test_a_recording_that_cannot_be_written_is_tried_again(receiver: Receiver, offer: Any) -> None:
+    receiver.answer(status(200, SOUND, WAV))
+    offer(receiver.at("/1.wav"))
+    media = Path(present.MEDIA_ROOT)
+    media.write_text("a file where the directory should be")
+    call = fetch()
+    assert (call.recording_state, call.recording_problem) == ("waiting", "disk")
+    media.unlink()
+    assert kept(fetch(after=WAITS[0])) == SOUND
+
+
+def test_another_url_never_gets_the_bytes_of_the_former(receiver: Receiver, offer: Any) -> None:
+    receiver.answer(cut(SOUND[:1000], of=len(SOUND), headers=WAV))
+    offer(receiver.at("/1.wav"))
+    fetch()
+    receiver.answer(status(200, SOUND, WAV))
+    offer(receiver.at("/2.wav"))
+    assert kept(fetch()) == SOUND
+    assert "range" not in receiver.wait_for(2)[1].headers
+
+
+def test_parts_that_nobody_adds_to_are_removed(receiver: Receiver, offer: Any) -> None:
+    receiver.answer(cut(SOUND[:1000], of=len(SOUND), headers=WAV))
+    offer(receiver.at("/1.wav"))
+    fetch()
+    places = Path(present.RECORDING_PARTS)
+    recordings.cut_parts(now=timezone.now() + timedelta(days=6))
+    assert len(list(places.iterdir())) == 2
+    recordings.cut_parts(now=timezone.now() + timedelta(days=8))
+    assert list(places.iterdir()) == []
+
+
 # ---- Credentials ----
 
 
