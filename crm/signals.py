@@ -48,6 +48,9 @@ call_recorded = Signal()
 # `call`: a Call that has got the address of a recording, which now waits to be downloaded (see `crm.recordings`).
 recording_offered = Signal()
 
+# A contact is about to be erased. `contact`: the Contact as it still is, `deal_ids`: those of its deals, `at`: when.
+contact_erased = Signal()
+
 # Questions the CRM's pages ask. Each receiver returns its part of the answer; nobody has to answer.
 
 # `deal`: a Deal. Returns a list of crm.timeline.TimelineEntry.

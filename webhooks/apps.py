@@ -1,4 +1,4 @@
-"""The inbound application. Loading it connects what it adds to a deal's timeline."""
+"""The inbound application. Loading it connects what it hears of the CRM and adds to its pages."""
 
 from importlib import import_module
 
@@ -13,3 +13,4 @@ class WebhooksConfig(AppConfig):
         signals, receivers = import_module("crm.signals"), import_module("webhooks.receivers")
         signals.timeline_requested.connect(receivers.timeline_of)
         signals.recording_offered.connect(receivers.send_for_recording)
+        signals.contact_erased.connect(receivers.erase_contact)

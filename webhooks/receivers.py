@@ -1,12 +1,15 @@
 """What the inbound side adds to the CRM's pages."""
 
+from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 from django_q.tasks import async_task
 
-from crm.models import Deal
+from crm.models import Contact, Deal
 from crm.timeline import TimelineEntry, Tone
+from webhooks.erasure import erase_bodies_of
 from webhooks.models import InboundRequest
 
 LONGEST = 200  # entries; older ones are in the log
@@ -27,6 +30,10 @@ def timeline_of(deal: Deal, **_signal: Any) -> list[TimelineEntry]:
 
 def send_for_recording(**_signal: Any) -> None:
     transaction.on_commit(lambda: async_task("webhooks.tasks.fetch_recordings"))
+
+
+def erase_contact(contact: Contact, deal_ids: Collection[int], at: datetime, **_signal: Any) -> None:
+    erase_bodies_of(contact=contact, deal_ids=deal_ids, now=at)
 
 
 def _entry(request: InboundRequest) -> TimelineEntry:

@@ -6,7 +6,7 @@ process that dies costs a wait, and a request that kills its process is given up
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -307,6 +307,12 @@ def _give_up(request_id: str, *, now: datetime) -> None:
     )
     if given_up:
         tell_given_up(request_id=request_id, now=now)
+
+
+def drop(*, request_ids: Collection[str], now: datetime) -> None:
+    """Give up what waits, because the person it is about was erased."""
+    waiting = InboundRequest.objects.waiting().filter(pk__in=request_ids)
+    waiting.update(state=State.IGNORED, reason=Reason.ERASED, next_try_at=None, processed_at=now)
 
 
 # ---- What was left lying, and what shall be tried again ----

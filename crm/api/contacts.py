@@ -5,12 +5,18 @@ from typing import Any, ClassVar
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 from crm import contacts
+from crm.api.permissions import AdminOnly
 from crm.api.serializers import CustomFieldValues, ExternalIds, StrictModelSerializer, TagNames
 from crm.api.viewsets import WritableResource
+from crm.erasure import erase_contact
 from crm.models import Company, Contact
 from crm.phones import to_e164
 
@@ -77,6 +83,13 @@ class ContactViewSet(WritableResource[Contact]):
 
     def perform_destroy(self, instance: Contact) -> None:
         contacts.delete_contact(contact_id=instance.pk, actor=self.actor)
+
+    @extend_schema(request=None, responses=ContactSerializer)
+    @action(detail=True, methods=["post"], permission_classes=[AdminOnly])
+    def erase(self, request: Request, pk: str) -> Response:
+        """Take away all that is known of this person, in stored requests too. What became of the deals stays."""
+        erased = erase_contact(contact_id=self.get_object().pk, actor=self.actor)
+        return Response(self.get_serializer(self.get_queryset().get(pk=erased.pk)).data)
 
 
 class CompanySerializer(StrictModelSerializer[Company]):

@@ -64,6 +64,7 @@ class InboundRequest(models.Model):
         STALE = "stale", _("Something newer was applied already.")
         NOT_WANTED = "not_wanted", _("The mapping says that there is nothing to do.")
         REVIEW = "review", _("Several deals match: somebody has to choose.")
+        ERASED = "erased", _("The person it was about was erased.")
         ERROR = "error", _("Something went wrong on our side.")
 
     id = IdField(primary_key=True, max_length=36, default=new_request_id, editable=False)
@@ -163,5 +164,5 @@ class InboundRequest(models.Model):
 
     @property
     def is_emptied(self) -> bool:
-        """Whether its body and headers were removed for their age: no request comes without headers."""
+        """Whether its body and headers were removed: no request comes without headers."""
         return not self.body and not self.headers

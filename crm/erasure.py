@@ -1,0 +1,59 @@
+"""Erasing a person: what we know of somebody is taken away, and what was done with them stays without saying with whom.
+
+Deals, their values and their course stay. Notes, activities and recordings are the deal's, and go with the deal.
+"""
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from crm import signals
+from crm.actors import Actor
+from crm.contacts import update_contact
+from crm.deals import update_deal
+from crm.models import Change, Contact, Deal, ExternalId
+
+
+@transaction.atomic
+def erase_contact(*, contact_id: int, actor: Actor) -> Contact:
+    """Take away all that a contact says, in its history and in the titles of its deals too.
+
+    Sends `contact_erased` with the contact as it was. Raises Contact.DoesNotExist.
+    """
+    contact = Contact.objects.select_for_update(no_key=True).get(pk=contact_id)
+    deals = list(Deal.objects.filter(contact=contact).order_by("pk"))
+    name = _("Erased contact")
+    for deal in deals:
+        if deal.title == contact.name:
+            update_deal(deal_id=deal.pk, actor=actor, fields={"title": name})
+    signals.contact_erased.send(
+        sender=Contact, contact=contact, deal_ids=[deal.pk for deal in deals], at=timezone.now()
+    )
+    empty: dict[str, Any] = {
+        "name": name,
+        "emails": [],
+        "phones": [],
+        "tax_id": "",
+        "job_title": "",
+        "tags": [],
+        "company": None,
+    }
+    erased = update_contact(contact_id=contact_id, actor=actor, fields=empty)
+    erased.custom_fields = {}
+    erased.save(update_fields=["custom_fields"])
+    ExternalId.objects.filter(contact=contact).delete()
+    _clean_history(contact, deal_ids=[deal.pk for deal in deals])
+    return erased
+
+
+def _clean_history(contact: Contact, *, deal_ids: list[int]) -> None:
+    """That something changed stays, from what to what goes."""
+    of_deals = Change.objects.filter(entity=Change.Entity.DEAL, object_id__in=deal_ids)
+    named = Q(before__id=contact.pk) | Q(after__id=contact.pk)
+    titled = Q(before=contact.name) | Q(after=contact.name)
+    of_contact = Change.objects.filter(entity=Change.Entity.CONTACT, object_id=contact.pk)
+    for rows in (of_contact, of_deals.filter(named, field="contact"), of_deals.filter(titled, field="title")):
+        rows.update(before=None, after=None)
