@@ -68,7 +68,7 @@ def admit(request: HttpRequest, arrival: Arrival) -> Admitted:
 
 def _require(fits: bool, reason: InboundRequest.Reason, *, body: bytes = b"") -> None:
     if not fits:
-        raise Refused(reason, [problem(reason.value, "", str(reason.label))], body=body)
+        raise Refused(reason, [problem(reason.value, "", reason.label)], body=body)
 
 
 # ---- Before anything is read ----
@@ -123,7 +123,7 @@ def _check_limit(arrival: Arrival, limit: int, **counted: str) -> None:
     if in_the_way is None:
         return
     wait = (in_the_way + _MINUTE - arrival.received_at).total_seconds()
-    problems = [problem(Reason.RATE.value, "", str(Reason.RATE.label))]
+    problems = [problem(Reason.RATE.value, "", Reason.RATE.label)]
     raise Refused(Reason.RATE, problems, retry_after=max(1, math.ceil(wait)))
 
 
@@ -148,7 +148,7 @@ def _read(request: HttpRequest, *, most: int) -> bytes:
     try:
         body: bytes = request.read(most + 1)
     except UnreadablePostError as error:
-        raise Refused(Reason.MALFORMED, [problem("malformed", "", str(Reason.MALFORMED.label))]) from error
+        raise Refused(Reason.MALFORMED, [problem("malformed", "", Reason.MALFORMED.label)]) from error
     _require(len(body) <= most, Reason.SIZE)
     return body
 

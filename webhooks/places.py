@@ -50,14 +50,15 @@ def wanted_stage(
 
 
 def _stage_of_new(told: Mapping[str, Any], *, pipeline: Pipeline | None, endpoint: InboundEndpoint) -> Stage:
-    named = "stage" in told or "stage_id" in told
-    default = endpoint.default_stage
-    if not named and default and (pipeline is None or default.pipeline_id == pipeline.pk):
-        return default
-    pipeline_id = pipeline.pk if pipeline else own_pipeline_id(endpoint) or _first_pipeline_id()
-    if named:
+    if "stage" in told or "stage_id" in told:
+        pipeline_id = pipeline.pk if pipeline else own_pipeline_id(endpoint) or _first_pipeline_id()
         return _named(told, pipeline_id, anywhere=pipeline is None)
-    first = Stage.objects.filter(pipeline=pipeline_id).select_related("pipeline").first()
+    stages = Stage.objects.select_related("pipeline")
+    default = stages.filter(pk=endpoint.default_stage_id).first() if endpoint.default_stage_id else None
+    if default and (pipeline is None or default.pipeline_id == pipeline.pk):
+        return default
+    pipeline_id = pipeline.pk if pipeline else endpoint.default_pipeline_id or _first_pipeline_id()
+    first = stages.filter(pipeline=pipeline_id).first()
     if first is None:
         unknown("stage", _("The pipeline “%(name)s” has no stage.") % {"name": _name_of(pipeline_id)})
     return first

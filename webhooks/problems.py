@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
+from django.utils.functional import Promise
 from django.utils.translation import get_language, override
 
 # {"code", "path", "message"}, and as it is kept also "messages": {language: the message in it}.
@@ -18,8 +19,17 @@ class InvalidDocument(ValueError):
         super().__init__("; ".join(f"{problem['path']}: {problem['message']}" for problem in problems))
 
 
-def problem(code: str, path: str, message: str) -> Problem:
-    return {"code": code, "path": path, "message": str(message)}
+def problem(code: str, path: str, message: str | Promise) -> Problem:
+    """A lazy message is kept in every language at once."""
+    found: Problem = {"code": code, "path": path, "message": str(message)}
+    if isinstance(message, Promise):
+        found["messages"] = {language: _in(language, message) for language, _name in settings.LANGUAGES}
+    return found
+
+
+def _in(language: str, message: Promise) -> str:
+    with override(language):
+        return str(message)
 
 
 def in_every_language(problems: Sequence[Problem], again: Callable[[], Sequence[Problem]]) -> list[Problem]:

@@ -79,7 +79,7 @@ def _applied_in_time(stored: InboundRequest) -> InboundRequest:
         hand_over(request_id=stored.pk, now=timezone.now())
         return stored
     try:
-        return apply_request(request_id=stored.pk, now=stored.received_at)
+        return apply_request(request_id=stored.pk, now=stored.received_at, endpoint=stored.endpoint)
     finally:
         _PLACES.release()
 
@@ -109,7 +109,7 @@ def _refusal(arrival: Arrival, refusal: Refused) -> JsonResponse:
     stored = keep(
         arrival, state=State.REJECTED, reason=refusal.reason, problems=refusal.problems, body=refusal.body
     )
-    told = {"id": stored.pk, "status": stored.state, "errors": stored.errors}
+    told = {"id": stored.pk, "status": stored.state, "errors": in_readers_language(stored.errors)}
     response = JsonResponse(told, status=_STATUS[refusal.reason])
     if refusal.reason == Reason.RATE:
         response["Retry-After"] = str(refusal.retry_after)

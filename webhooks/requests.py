@@ -177,14 +177,18 @@ def claim(*, request_id: str, now: datetime) -> bool:
     return bool(due.filter(tries=tries).update(tries=F("tries") + 1, next_try_at=now + WAITS[tries]))
 
 
-def apply_request(*, request_id: str, now: datetime) -> InboundRequest:
+def apply_request(
+    *, request_id: str, now: datetime, endpoint: InboundEndpoint | None = None
+) -> InboundRequest:
     """Apply a claimed request and return it as it then is: applied, ignored, rejected; `received` with the reason
     `review` where a person has to choose; or, where something went wrong on our side, still `received` until its
-    next try, after the last one `failed`.
+    next try, after the last one `failed`. `endpoint` is the request's, where the caller has it at hand.
     """
     try:
         with transaction.atomic():
-            request = _locked(request_id)
+            request = InboundRequest.objects.select_for_update().get(pk=request_id)
+            if endpoint is not None:
+                request.endpoint = endpoint
             if request.state == State.RECEIVED:
                 _finish(request, now=now)
     except Exception:
@@ -196,11 +200,6 @@ def apply_request(*, request_id: str, now: datetime) -> InboundRequest:
         return InboundRequest.objects.select_related("endpoint", "first_request").get(pk=request_id)
     else:
         return request
-
-
-def _locked(request_id: str) -> InboundRequest:
-    rows = InboundRequest.objects.select_related("endpoint__default_stage__pipeline")
-    return rows.select_for_update(of=("self",)).get(pk=request_id)
 
 
 def _finish(request: InboundRequest, *, now: datetime) -> None:

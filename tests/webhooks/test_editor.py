@@ -70,6 +70,14 @@ def test_a_body_that_cannot_be_read_offers_nothing() -> None:
     assert Sample(b"{", "application/json").text == "{"
 
 
+def test_what_stands_as_json_inside_of_a_text_is_offered_too() -> None:
+    picks = picks_of(sample({"raw": '{"q1": {"first": "Ana"}}', "odd": "{not json"}), each="")
+    assert [(pick.expression, pick.shown) for pick in picks][:2] == [
+        ("to_json(raw).q1.first", "Ana"),
+        ("odd", "{not json"),
+    ]
+
+
 def test_a_form_may_be_pasted_too() -> None:
     picks = picks_of(pasted_sample("name=Ana&email=ana%40example.com"), each="")
     assert [(pick.expression, pick.shown) for pick in picks] == [

@@ -106,8 +106,10 @@ def test_a_refused_request_is_kept_without_its_body_and_changes_nothing(
     response = sender.post(to_won(deal))
     (request,) = InboundRequest.objects.all()
     assert response.status_code == status
-    assert response.json() == {"id": request.pk, "status": "rejected", "errors": request.errors}
-    assert [error["code"] for error in request.errors] == [reason]
+    (error,) = request.errors
+    told = {name: error[name] for name in ("code", "path", "message")}
+    assert response.json() == {"id": request.pk, "status": "rejected", "errors": [told]}
+    assert (error["code"], error["messages"].keys()) == (reason, {"en", "pt-br"})
     assert (request.state, request.reason, bytes(request.body)) == ("rejected", reason, b"")
     nothing_changes()
 

@@ -1,5 +1,6 @@
 """`inbound_requests/`: everything that ever came, and applying it once more."""
 
+from decimal import Decimal
 from typing import Any
 
 from django.utils import timezone
@@ -16,6 +17,7 @@ from crm.api.serializers import StrictModelSerializer, StrictSerializer
 from crm.api.viewsets import ReadOnlyResource
 from webhooks.api.endpoints import ProblemSerializer
 from webhooks.models import InboundRequest
+from webhooks.models.requests import RequestQuerySet
 from webhooks.replays import replay
 from webhooks.review import decide
 
@@ -73,11 +75,14 @@ class DecisionSerializer(StrictSerializer):
 
 class RequestFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter ships no types
     received_after = filters.IsoDateTimeFilter(field_name="received_at", lookup_expr="gt")
-    deal = filters.NumberFilter(field_name="deal_id")
+    deal = filters.NumberFilter(method="about_deal")
 
     class Meta:
         model = InboundRequest
         fields = ("endpoint", "state", "deal", "received_after")
+
+    def about_deal(self, requests: RequestQuerySet, _name: str, value: Decimal) -> RequestQuerySet:
+        return requests.of_deal(int(value))
 
 
 class RequestViewSet(ReadOnlyResource[InboundRequest]):

@@ -139,8 +139,20 @@ def _leaves(value: Any, at: str) -> Iterator[tuple[str, Any]]:
         yield from named
         if value and not named:
             yield from _leaves(value[0], f"{at}[0]")
+    elif (inner := _json_inside(value)) is not None:
+        yield from _leaves(inner, f"to_json({at})")
     elif at:
         yield at, value
+
+
+def _json_inside(value: Any) -> Any:
+    """The object in a text that holds one, as some forms send their answers; else None."""
+    if not isinstance(value, str) or not value.lstrip().startswith("{"):
+        return None
+    try:
+        return parse_body(body=value.encode(errors="replace"), content_type="application/json")
+    except Malformed:
+        return None
 
 
 def _named(items: list[Any], at: str) -> Iterator[tuple[str, Any]]:
