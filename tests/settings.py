@@ -9,9 +9,11 @@ _OURS = [
     "HOST",
     "LANGUAGE_CODE",
     "LOG_LEVEL",
+    "MAX_RECORDING_MB",
     "METRICS_ALLOWED_NETWORKS",
     "PORT",
     "REDIS_URL",
+    "RENEWAL_NOTICE_DAYS",
     "SILENT_MODE",
     "TIME_ZONE",
 ]

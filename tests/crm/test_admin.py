@@ -8,7 +8,7 @@ from django.test import Client
 from crm import signals
 from crm.actors import Actor
 from crm.deals import update_deal
-from crm.models import Change, Deal, Stage, Team, User
+from crm.models import Call, Change, Deal, Stage, Team, User
 
 
 @pytest.fixture
@@ -101,3 +101,25 @@ def test_who_may_enter_a_stage_is_chosen_from_roles_and_teams(
     assert answer.status_code == 302, answer.context["errors"]
     entrances = [stage.may_enter for stage in Stage.objects.filter(pipeline=stages[0].pipeline_id)]
     assert entrances == [{}, {"roles": ["manager"], "teams": [team.pk]}, {}]
+
+
+def test_a_call_changed_in_the_admin_goes_through_the_door(as_alice: Client, deal: Deal) -> None:
+    form = {
+        "deal": deal.pk,
+        "contact": "",
+        "direction": "in",
+        "from_number": "+5511987654321",
+        "to_number": "",
+    }
+    form |= {"started_at_0": "", "started_at_1": "", "duration_seconds": "61", "status": "answered"}
+    form |= {"recording_url": "", "external_id": "", "agent": ""}
+    added = as_alice.post("/admin/crm/call/add/", form)
+    assert added.status_code == 302
+    call = Call.objects.get()
+    assert (call.deal, call.duration_seconds, call.recording_state) == (deal, 61, "")
+    address = "https://calls.example/1.mp3"
+    changed = as_alice.post(f"/admin/crm/call/{call.pk}/change/", {**form, "recording_url": address})
+    assert changed.status_code == 302
+    call.refresh_from_db()
+    assert (call.recording_url, call.recording_state) == (address, "waiting")
+    assert call.recording_told_at is not None
