@@ -4,17 +4,18 @@ What a telephony system reports of one call arrives in parts, in any order and s
 unique key of (system, external id) makes them one row; the row's lock makes them wait for each other.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from crm import signals
 from crm.actors import Actor
 from crm.deals import lock_deals, lock_present, number_events
-from crm.models import Call, Deal
+from crm.models import Call, Contact, Deal
 from crm.recordings import await_recording
 
 
@@ -98,6 +99,29 @@ def _tell(call: Call, *, actor: Actor) -> None:
     (deal,) = lock_deals([call.deal_id] if call.deal_id else [])
     events = number_events([(deal, {"call": call_document(call)})])
     signals.call_recorded.send(sender=Deal, events=events, actor=actor)
+
+
+@transaction.atomic
+def forget_caller(*, contact: Contact, deal_ids: Collection[int]) -> None:
+    """Take the number and the voice of a person out of the calls with them; that there were calls stays.
+
+    `deal_ids` are the deals whose calls are theirs where no other contact is named.
+    """
+    unnamed = Q(deal__in=deal_ids) | Q(from_number__in=contact.phones) | Q(to_number__in=contact.phones)
+    calls = Call.objects.filter(Q(contact=contact) | Q(unnamed, contact=None)).order_by("pk")
+    for call in calls.select_for_update():
+        numbers = _THEIR_NUMBER[call.direction]
+        for name in (*numbers, "recording_url"):
+            setattr(call, name, "")
+        columns = await_recording(call, system="", now=timezone.now())
+        call.save(update_fields=[*numbers, "recording_url", *columns])
+
+
+_THEIR_NUMBER = {
+    Call.Direction.IN: ("from_number",),
+    Call.Direction.OUT: ("to_number",),
+    "": ("from_number", "to_number"),
+}
 
 
 def call_document(call: Call) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Erasing a person: what we know of somebody is taken away, and what was done with them stays without saying with whom.
 
-Deals, their values and their course stay. Notes, activities and recordings are the deal's, and go with the deal.
+Deals, their values and their course stay. Notes and activities are the deal's, and go with the deal. That there were
+calls stays, without the person's number and voice.
 """
 
 from typing import Any
@@ -12,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from crm import signals
 from crm.actors import Actor
+from crm.calls import forget_caller
 from crm.contacts import update_contact
 from crm.deals import update_deal
 from crm.models import Change, Contact, Deal, ExternalId
@@ -32,6 +34,7 @@ def erase_contact(*, contact_id: int, actor: Actor) -> Contact:
     signals.contact_erased.send(
         sender=Contact, contact=contact, deal_ids=[deal.pk for deal in deals], at=timezone.now()
     )
+    forget_caller(contact=contact, deal_ids=[deal.pk for deal in deals])
     empty: dict[str, Any] = {
         "name": name,
         "emails": [],

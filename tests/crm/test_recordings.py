@@ -8,12 +8,14 @@ from asgiref.sync import async_to_sync
 from django.core.files.base import ContentFile
 from django.test import AsyncClient, Client
 from django.utils import timezone
-from pytest_django import Settings
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from crm import recordings
 from crm.actors import Actor
-from crm.calls import report_call
+from crm.calls import create_call, report_call
+from crm.contacts import create_contact
 from crm.deals import update_deal
+from crm.erasure import erase_contact
 from crm.models import Call, Deal, User
 from tests.crm.api import ApiClient
 from tests.crm.pages import browser_of
@@ -202,3 +204,27 @@ def test_every_problem_has_a_sentence() -> None:
         assert "%" not in recordings.explain_problem(f"{code} 7")
     assert recordings.explain_problem("http 500") == "The provider answered 500."
     assert recordings.explain_problem("something new") == "The provider's answer was not valid HTTP."
+
+
+def test_erasing_a_contact_takes_number_and_voice_out_of_the_calls(
+    deal: Deal,
+    actor: Actor,
+    tmp_path: Path,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    ana = create_contact(actor=actor, fields={"name": "Ana", "phones": ["+5511987654321"]})
+    bea = create_contact(actor=actor, fields={"name": "Bea"})
+    update_deal(deal_id=deal.pk, actor=actor, fields={"contact": ana})
+    recorded = kept(Deal.objects.get())
+    numbers = {"from_number": "+551130000000", "to_number": "+5511987654321"}
+    outgoing = create_call(actor=actor, fields={"direction": "out", **numbers})
+    others = create_call(actor=actor, fields={"direction": "in", "contact": bea, "deal": deal, **numbers})
+    with django_capture_on_commit_callbacks(execute=True):
+        erase_contact(contact_id=ana.pk, actor=actor)
+    for call in (recorded, outgoing, others):
+        call.refresh_from_db()
+    assert (recorded.from_number, recorded.recording_url, recorded.recording_state) == ("", "", "")
+    assert recorded.duration_seconds == 61
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert (outgoing.from_number, outgoing.to_number) == ("+551130000000", "")
+    assert (others.from_number, others.to_number) == (numbers["from_number"], numbers["to_number"])
