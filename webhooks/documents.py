@@ -235,6 +235,8 @@ class MatchPart(Part):
     tax_id = TaxId(max_length=20)
     email = Email(max_length=254)
     phone = Phone(max_length=40)
+    by = Choice(choices=["any", "ids", "nothing"])
+    status = Choice(choices=Deal.Status.choices)
 
     def validate(self, attrs: Any) -> Any:
         self.refuse_empty(attrs)

@@ -25,7 +25,10 @@ class Identity:
     """All that a document says about who and what it means. Each collection is sorted."""
 
     deal_id: int | None
+    by: str
+    status: str
     external_ids: tuple[tuple[str, str], ...]
+    own_systems: tuple[str, ...]
     contact_ids: tuple[tuple[str, str], ...]
     company_ids: tuple[tuple[str, str], ...]
     records: tuple[Q, ...]
@@ -51,7 +54,10 @@ def identity_of(document: Document, *, system: str) -> Identity:
         external_ids[reference["system"]] = reference["id"]
     return Identity(
         deal_id=match.get("deal_id"),
+        by=match.get("by", "any"),
+        status=match.get("status", ""),
         external_ids=tuple(sorted(external_ids.items())),
+        own_systems=tuple(system for system, _value in _ids(deal)),
         contact_ids=_ids(contact),
         company_ids=_ids(company),
         records=tuple(_known_records(document, system=system)),
@@ -146,15 +152,21 @@ def find_deals(identity: Identity, *, contact: Contact | None, pipeline_id: int 
     phone. Open ones come first, then the newest.
 
     Who a person or company is says little about which of their deals is meant, so these keys look only in
-    `pipeline_id` where there is one. One query, however many keys there are; none for a person whom nobody knows
+    `pipeline_id` where there is one, and pass over what is another order, opportunity … of the same system: a deal
+    that has an id there already. One query, however many keys there are; none for a person whom nobody knows
     (`contact` is what `find_contact` finds).
     """
-    anywhere = Deal.objects.order_by(_OPEN_FIRST, "-created_at", "-pk")
-    there = anywhere.filter(pipeline=pipeline_id) if pipeline_id else anywhere
+    if identity.by == "nothing":
+        return []
+    everywhere = Deal.objects.order_by(_OPEN_FIRST, "-created_at", "-pk")
+    anywhere = everywhere.filter(status=identity.status) if identity.status else everywhere
+    there = anywhere.filter(pipeline=pipeline_id) if pipeline_id else anywhere.all()
+    if identity.own_systems:
+        there = there.exclude(external_id_rows__system__in=identity.own_systems)
     keys = [
-        (anywhere, Q(pk=identity.deal_id) if identity.deal_id else Q()),
+        (everywhere, Q(pk=identity.deal_id) if identity.deal_id else Q()),
         *((anywhere, _has_external_id(system, value)) for system, value in identity.external_ids),
-        *((anywhere, key) for key in identity.records),
+        *((everywhere, key) for key in identity.records),
         (there, _where("tax_id", identity.person_tax_id)),
         (there, Q(company__tax_id=identity.company_tax_id) if identity.company_tax_id else Q()),
         *((there, _has_external_id(*each, of="contact__")) for each in identity.contact_ids),
@@ -162,6 +174,8 @@ def find_deals(identity: Identity, *, contact: Contact | None, pipeline_id: int 
         (there, _where("emails__overlap", list(identity.emails))),
         (there, _where("phones__overlap", all_phone_variants(identity.phones))),
     ]
+    if identity.by == "ids":
+        keys = [(deals, key) for deals, key in keys if deals is not there]
     if contact is None:
         keys = [(deals, key) for deals, key in keys if not _is_of_a_person(key)]
     found = [

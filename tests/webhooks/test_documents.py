@@ -290,6 +290,55 @@ def test_a_named_pipeline_narrows_what_a_person_is_matched_with(sender: Sender, 
     ]
 
 
+LEAD = {"contact": {"name": "Ana", "emails": ["ana@example.com"]}}
+
+
+@pytest.mark.parametrize(
+    ("match", "makes_a_deal"),
+    [({}, False), ({"by": "any"}, False), ({"by": "ids"}, True), ({"by": "nothing"}, True)],
+)
+def test_a_person_may_be_no_reason_to_change_their_deal(
+    sender: Sender, pipeline: Pipeline, match: dict[str, Any], makes_a_deal: bool
+) -> None:
+    first = sender.post(LEAD).json()["deal"]
+    again = sender.post({**LEAD, **({"match": match} if match else {}), "event_id": "again"}).json()["deal"]
+    assert (again != first) is makes_a_deal
+    assert Contact.objects.count() == 1
+
+
+def test_by_ids_a_deal_is_found_by_its_ids_only(sender: Sender, pipeline: Pipeline) -> None:
+    order = {**LEAD, "match": {"by": "ids"}, "deal": {"external_ids": {"shop": "1"}}}
+    first = sender.post(order).json()["deal"]
+    assert sender.post({**order, "event_id": "again"}).json()["deal"] == first
+    assert sender.post({**order, "deal": {"external_ids": {"shop": "2"}}}).json()["deal"] != first
+    ours = {**LEAD, "match": {"by": "ids", "deal_id": first}}
+    assert sender.post(ours).json()["deal"] == first
+
+
+def test_somebody_whose_deals_are_closed_gets_a_new_one_where_only_open_ones_are_meant(
+    sender: Sender, pipeline: Pipeline
+) -> None:
+    lead = {**LEAD, "match": {"status": "open"}}
+    first = sender.post({**lead, "event_id": "1"}).json()["deal"]
+    assert sender.post({**lead, "event_id": "2"}).json()["deal"] == first
+    win_deal(deal_id=first, actor=SYSTEM)
+    assert sender.post({**lead, "event_id": "3"}).json()["deal"] != first
+    assert sender.post({**lead, "match": {"status": "won"}, "event_id": "4"}).json()["deal"] == first
+
+
+def test_another_order_of_the_same_customer_is_another_deal(sender: Sender, pipeline: Pipeline) -> None:
+    first = sender.post(LEAD).json()["deal"]
+
+    def deal_of(system: str, number: str) -> int:
+        found: int = sender.post({**LEAD, "deal": {"external_ids": {system: number}}}).json()["deal"]
+        return found
+
+    assert deal_of("shop", "1") == first
+    second = deal_of("shop", "2")
+    assert second != first
+    assert deal_of("erp", "1") == second
+
+
 def test_a_lead_that_is_new_makes_contact_and_deal_and_is_found_the_next_time(
     sender: Sender, pipeline: Pipeline
 ) -> None:

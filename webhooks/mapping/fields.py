@@ -97,6 +97,8 @@ GROUPS: tuple[tuple[str | Promise, tuple[NativeField, ...]], ...] = (
             NativeField("match.tax_id", Kind.TAX_ID, _("CPF or CNPJ")),
             NativeField("match.email", Kind.EMAIL, _("E-mail")),
             NativeField("match.phone", Kind.PHONE, _("Phone")),
+            NativeField("match.by", Kind.CHOICE, _("Looked for by"), ("any", "ids", "nothing")),
+            NativeField("match.status", Kind.CHOICE, _("Only among"), ("open", "won", "lost")),
             NativeField("if_missing", Kind.CHOICE, _("If none is found"), ("create", "ignore", "reject")),
         ),
     ),
