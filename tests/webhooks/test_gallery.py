@@ -32,17 +32,17 @@ def api(admin: User) -> APIClient:
 
 
 def test_a_preset_fills_in_what_is_not_given(api: APIClient, pipeline: Pipeline) -> None:
-    answer = api.post("/api/v1/inbound_endpoints/", {"name": "Shop", "preset": "shopify"}, format="json")
+    answer = api.post("/api/v1/inbound_endpoints/", {"name": "Form", "preset": "typeform"}, format="json")
     assert answer.status_code == 201, answer.content
-    preset = read_preset("shopify")
+    preset = read_preset("typeform")
     told = answer.json()
-    assert told["preset"] == "shopify"
-    assert told["verification"] == {"scheme": "shopify"}
+    assert told["preset"] == "typeform"
+    assert told["verification"] == {"scheme": "typeform"}
     assert told["mapping"] == preset.settings["mapping"]
     assert told["dedupe"]["keys"] == preset.settings["dedupe"]["keys"]
     source = InboundEndpoint.objects.get().default_source
     assert source is not None
-    assert source.name == "Shopify"
+    assert source.name == "Typeform"
 
 
 def test_what_is_given_wins_over_the_preset(api: APIClient, pipeline: Pipeline) -> None:
