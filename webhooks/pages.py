@@ -26,7 +26,7 @@ from webhooks.presets import UnknownPreset, read_preset
 from webhooks.presets.guides import guide_as_html
 from webhooks.problems import in_readers_language
 from webhooks.replays import NotReplayable, replay
-from webhooks.review_pages import ReplayForm, question_context
+from webhooks.review_pages import ReplayForm, question_context, tab_context
 from webhooks.samples import curl_for
 from webhooks.sender_form import SenderForm
 from webhooks.shown_once import keep_secret, take_secret
@@ -55,7 +55,7 @@ def endpoints(request: PageRequest) -> HttpResponse:
         )
         .order_by("name", "pk")
     )
-    return render(request, "webhooks/endpoints.html", {"endpoints": shown})
+    return render(request, "webhooks/endpoints.html", {"endpoints": shown, **tab_context()})
 
 
 @admin_required
@@ -176,6 +176,7 @@ def requests(request: PageRequest) -> HttpResponse:
         "first_url": _url(request, before=None) if last else "",
         "next_url": _url(request, before=shown[-1].pk) if len(found) > PAGE else "",
         "is_narrowed": any(chosen.cleaned_data.values()),
+        **tab_context(),
     }
     return render(request, "webhooks/requests.html", context)
 

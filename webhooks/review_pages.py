@@ -30,7 +30,12 @@ def review(request: PageRequest) -> HttpResponse:
     if endpoint.isdecimal():
         waiting = waiting.filter(endpoint=int(endpoint))
     found = list(waiting.order_by("received_at")[:PAGE])
-    return render(request, "webhooks/review.html", {"requests": found})
+    return render(request, "webhooks/review.html", {"requests": found, **tab_context()})
+
+
+def tab_context() -> dict[str, int]:
+    """How much waits for a person, for the tabs above every list of the inbound side."""
+    return {"to_review": InboundRequest.objects.to_review().count()}
 
 
 @admin_required

@@ -9,7 +9,15 @@ from django.utils.translation import gettext as _
 
 from crm.actors import Actor
 from crm.calls import report_call
-from crm.deals import InvalidFields, MissingFields, create_deal, update_deal
+from crm.deals import (
+    EntryNotAllowed,
+    InvalidFields,
+    MissingFields,
+    NoWayBack,
+    StageIsFull,
+    create_deal,
+    update_deal,
+)
 from crm.models import Company, Contact, CustomField, Deal, Pipeline, Stage
 from webhooks.documents import Document, InvalidDocument, problem
 from webhooks.filling import without_filled
@@ -198,3 +206,5 @@ def _refusals_of(part: str) -> Iterator[None]:
     except MissingFields as error:
         missing = [problem("required", f"{part}.{name}", str(error)) for name in error.fields]
         raise InvalidDocument(missing) from error
+    except (StageIsFull, NoWayBack, EntryNotAllowed) as error:
+        raise InvalidDocument([problem(error.code, f"{part}.stage", str(error))]) from error

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from crm.actors import Actor
 from crm.contacts import create_contact
@@ -14,6 +15,7 @@ from crm.models import Company, Contact, CustomField, Deal, Pipeline, Stage, Tag
 from tests.webhooks.conftest import Sender, states
 from tests.webhooks.test_requests import at_once
 from webhooks.models import InboundEndpoint, InboundRequest
+from webhooks.replays import replay
 
 NothingChanges = Callable[[], None]
 SYSTEM = Actor.system()
@@ -223,6 +225,28 @@ def test_unknown_tags_are_refused_where_the_endpoint_says_so(
     nothing_changes()
     sender.post({"match": {"deal_id": deal.pk}, "deal": {"add_tags": ["vip"]}})
     assert [tag.name for tag in Deal.objects.get().tags.all()] == ["VIP"]
+
+
+def test_a_stage_that_is_full_refuses_a_request_until_there_is_room(
+    sender: Sender, pipeline: Pipeline, deal: Deal, nothing_changes: NothingChanges
+) -> None:
+    pipeline.stages.filter(name="Won").update(card_limit=0, limit_is_hard=True)
+    answer = sender.post({"match": {"deal_id": deal.pk}, "deal": {"stage": "Won"}})
+    assert [(error["code"], error["path"]) for error in answer.json()["errors"]] == [
+        ("stage_full", "deal.stage")
+    ]
+    nothing_changes()
+    pipeline.stages.filter(name="Won").update(card_limit=1)
+    assert replay(request_id=answer.json()["id"], now=timezone.now()).state == "applied"
+
+
+def test_a_stage_without_a_way_back_refuses_a_request_too(sender: Sender, pipeline: Pipeline) -> None:
+    pipeline.stages.filter(name="Won").update(may_go_back=False)
+    deal = create_deal(actor=SYSTEM, stage=pipeline.stages.get(name="Won"), title="x")
+    answer = sender.post({"match": {"deal_id": deal.pk}, "deal": {"stage": "New"}})
+    assert [(error["code"], error["path"]) for error in answer.json()["errors"]] == [
+        ("no_way_back", "deal.stage")
+    ]
 
 
 # ---- Whose it becomes ----
