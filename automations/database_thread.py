@@ -1,4 +1,4 @@
-"""A thread that does the drain's reading and writing in the database, while the drain goes on sending."""
+"""A thread that reads or writes in the database for the drain, while the drain goes on sending."""
 
 import socket
 from collections.abc import Callable

@@ -3,8 +3,8 @@
 One drain works per worker. It listens for commits, so that a request leaves milliseconds after the card was moved,
 and knows when the next retry is due. Nothing it holds in memory matters: the table knows what is left to do.
 
-One thread sends, another reads and writes in the database, so that neither waits for the other. They hand each other
-whole errands: what has ended goes one way, what is to be sent the other.
+One thread sends, one writes down what has ended and one looks for what is to be sent, so that none waits for another.
+The sender alone decides; the other two run errands in the database for it.
 """
 
 import time
@@ -42,19 +42,8 @@ RECORD_AT_ONCE = 100  # outcomes that need no more company
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
-    """What is to be done in the database: outcomes to record, claims to undo, and what to look for."""
-
-    ended: Sequence[Outcome]
-    unsent: Sequence[Claimed]
-    wish: Wish | None
-    is_round: bool
-    looks_at_waiting: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Found:
-    """What an errand brought. `more_waiting` says that not all that waits for its time was looked at."""
+    """What a look brought. `more_waiting` says that not all that waits for its time was looked at."""
 
     claimed: Sequence[tuple[Claimed, Blueprint]]
     next_due_at: datetime | None
@@ -70,14 +59,16 @@ class Drain:
         worker: str,
         listener: psycopg.Connection,
         door: HttpDoor,
-        database: DatabaseThread[Found],
+        recorder: DatabaseThread[bool],
+        finder: DatabaseThread[Found],
         holder: int,
         stop: Event,
     ) -> None:
         self._worker = worker
         self._listener = listener
         self._door = door
-        self._database = database
+        self._recorder = recorder
+        self._finder = finder
         self._holder = holder
         self._lanes = Lanes()
         self._requests: dict[Hashable, tuple[Claimed, Blueprint, Request]] = {}
@@ -96,7 +87,8 @@ class Drain:
         while not self._stop.is_set() and time.monotonic() < until:
             self._hear()
             self._send()
-            self._ask()
+            self._write()
+            self._find()
             self._step(self._patience(until))
 
     def finish(self) -> None:
@@ -104,8 +96,8 @@ class Drain:
         while True:
             self._hear()
             self._unsent += self._lanes.empty()
-            self._ask(claims=False)
-            if not self._lanes.flying and not self._database.is_busy:
+            self._write()
+            if not (self._lanes.flying or self._recorder.is_busy or self._finder.is_busy):
                 return
             self._step(ROUND)
 
@@ -125,7 +117,8 @@ class Drain:
         self._door.start(key_of(claimed), request)
 
     def _step(self, patience: float) -> None:
-        exchanges, ready = self._door.step(patience, also=[self._listener.fileno(), self._database.fileno()])
+        also = [self._listener.fileno(), self._recorder.fileno(), self._finder.fileno()]
+        exchanges, ready = self._door.step(patience, also=also)
         if self._listener.fileno() in ready:
             self._look = self._notified() or self._look
         for key, exchange in exchanges:
@@ -151,25 +144,51 @@ class Drain:
 
     # ---- Towards the database ----
 
-    def _ask(self, *, claims: bool = True) -> None:
-        """Send the database thread on its next errand, where it is free and there is one."""
-        if self._database.is_busy:
+    def _write(self) -> None:
+        """Have outcomes recorded and claims undone, where there are any and the recorder is free."""
+        if self._recorder.is_busy or not (self._unsent or self._should_record()):
             return
+        self._recorder.submit(partial(self._record, self._ended, self._unsent))
+        self._ended, self._unsent = [], []
+
+    def _record(self, ended: Sequence[Outcome], unsent: Sequence[Claimed]) -> bool:
+        """In the recorder's thread. True says that it is done."""
+        if ended:
+            record(ended)
+        if unsent:
+            give_back(unsent, holder=self._holder)
+        return True
+
+    def _should_record(self) -> bool:
+        if not self._ended:
+            return False
+        waited = time.monotonic() - self._first_ended_at
+        return not self._lanes.flying or len(self._ended) >= RECORD_AT_ONCE or waited >= RECORD_WITHIN
+
+    def _find(self) -> None:
+        """Have more deliveries claimed, where there may be any and the finder is free."""
         is_round = time.monotonic() >= self._next_round_at
-        looks = claims and (self._look or self._is_due())
-        if not (is_round or looks or self._unsent or self._should_record()):
+        if self._finder.is_busy or not (is_round or self._look or self._is_due()):
             return
-        errand = Errand(
-            ended=self._ended,
-            unsent=self._unsent,
-            wish=self._wish() if claims else None,
-            is_round=is_round,
-            looks_at_waiting=claims and (is_round or self._more_waiting or self._is_due()),
-        )
-        self._ended, self._unsent, self._look = [], [], False
+        looks_at_waiting = is_round or self._more_waiting or self._is_due()
+        self._finder.submit(partial(self._look_round, self._wish(), is_round, looks_at_waiting))
+        self._look = False
         if is_round:
             self._next_round_at = time.monotonic() + ROUND
-        self._database.submit(partial(self._run, errand))
+
+    def _look_round(self, wish: Wish | None, is_round: bool, looks_at_waiting: bool) -> Found:
+        """In the finder's thread. Rounds find what no notification tells of: what was locked at the look before."""
+        now = timezone.now()
+        if is_round:
+            WorkerHeartbeat.objects.update_or_create(name=self._worker, defaults={"beat_at": now})
+            free_dead_leases(now=now)
+        more_waiting = looks_at_waiting and release_due(now=now) == AT_A_TIME
+        claimed = claim(wish, holder=self._holder, now=now) if wish else []
+        return Found(
+            claimed=[(row, self._blueprints.of(row)) for row in claimed],
+            next_due_at=next_due(after=now),
+            more_waiting=more_waiting,
+        )
 
     def _wish(self) -> Wish | None:
         places = MAX_IN_HAND - len(self._lanes)
@@ -184,36 +203,13 @@ class Drain:
             suspects=self._lanes.suspects(moment=moment),
         )
 
-    def _should_record(self) -> bool:
-        if not self._ended:
-            return False
-        waited = time.monotonic() - self._first_ended_at
-        return not self._lanes.flying or len(self._ended) >= RECORD_AT_ONCE or waited >= RECORD_WITHIN
-
     def _is_due(self) -> bool:
         return self._next_due_at is not None and timezone.now() >= self._next_due_at
 
-    def _run(self, errand: Errand) -> Found:
-        """In the database thread: record, then claim, so that the places that fell free are filled again."""
-        if errand.ended:
-            record(errand.ended)
-        if errand.unsent:
-            give_back(errand.unsent, holder=self._holder)
-        now = timezone.now()
-        if errand.is_round:
-            WorkerHeartbeat.objects.update_or_create(name=self._worker, defaults={"beat_at": now})
-            free_dead_leases(now=now)
-        more_waiting = errand.looks_at_waiting and release_due(now=now) == AT_A_TIME
-        claimed = claim(errand.wish, holder=self._holder, now=now) if errand.wish else []
-        return Found(
-            claimed=[(row, self._blueprints.of(row)) for row in claimed],
-            next_due_at=next_due(after=now),
-            more_waiting=more_waiting,
-        )
-
     def _hear(self) -> None:
-        """Take what the database thread has brought."""
-        found = self._database.fetch()
+        """Take what the other threads have brought. Recorded outcomes free places, and may have left retries."""
+        self._look = bool(self._recorder.fetch()) or self._look
+        found = self._finder.fetch()
         if found is None:
             return
         moment = time.monotonic()
@@ -229,12 +225,10 @@ class Drain:
         waits = [until - moment]
         if self._lanes.waiting:
             waits.append(STOCK_SECONDS)
-        if not self._database.is_busy:
-            waits.append(self._next_round_at - moment)
-            if self._ended:
-                waits.append(self._first_ended_at + RECORD_WITHIN - moment)
-            if self._look:
-                waits.append(0)
+        if self._ended and not self._recorder.is_busy:
+            waits.append(self._first_ended_at + RECORD_WITHIN - moment)
+        if not self._finder.is_busy:
+            waits.append(0 if self._look else self._next_round_at - moment)
             if self._next_due_at is not None:
                 waits.append((self._next_due_at - timezone.now()).total_seconds())
         return max(0.0, min(waits))
@@ -258,9 +252,19 @@ def run_shift(
         if not _take(listener, SLOT_LOCKS, slot, patience=patience):
             return False
         _take(listener, HOLDER_LOCKS, holder)
-        with open_door(max_in_flight=MAX_IN_FLIGHT) as door, DatabaseThread[Found]() as database:
+        with (
+            open_door(max_in_flight=MAX_IN_FLIGHT) as door,
+            DatabaseThread[bool]() as recorder,
+            DatabaseThread[Found]() as finder,
+        ):
             drain = Drain(
-                worker=worker, listener=listener, door=door, database=database, holder=holder, stop=stop
+                worker=worker,
+                listener=listener,
+                door=door,
+                recorder=recorder,
+                finder=finder,
+                holder=holder,
+                stop=stop,
             )
             end = time.monotonic() + shift.total_seconds()
             drain.work(until=end - HAND_OVER)
