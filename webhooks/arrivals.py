@@ -59,7 +59,7 @@ def _masked_headers(headers: Mapping[str, str], *, secret_name: str) -> dict[str
 
 
 def _is_secret(name: str, configured: str) -> bool:
-    return name.lower() == configured or _SECRET.search(name) is not None
+    return (configured != "" and name.lower() == configured) or _SECRET.search(name) is not None
 
 
 def _chain(header: str) -> tuple[UUID, int]:

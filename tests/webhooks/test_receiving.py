@@ -446,3 +446,8 @@ def test_a_request_goes_on_with_the_chain_it_names(sender: Sender, deal: Deal) -
 def test_a_chain_that_is_none_begins_a_new_one(sender: Sender, deal: Deal, chain: str) -> None:
     assert sender.post(to_won(deal), Stagehook_Chain=chain).status_code == 200
     assert InboundRequest.objects.get().depth == 0
+
+
+def test_a_request_without_a_query_is_kept_without_one(sender: Sender, deal: Deal) -> None:
+    sender.post(to_won(deal))
+    assert InboundRequest.objects.get().query == ""
