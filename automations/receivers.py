@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Count, Q
 from django.dispatch import Signal
@@ -17,7 +18,7 @@ from crm import signals
 from crm.actors import Actor
 from crm.models import Deal, Pipeline
 from crm.signals import DealEvent
-from crm.timeline import CardBadge, DealAction, StageBadge, TimelineEntry, Tone
+from crm.timeline import CardBadge, DealAction, Sending, StageBadge, TimelineEntry, Tone
 
 FACTS: dict[Signal, Event] = {
     signals.deal_created: Event.DEAL_CREATED,
@@ -45,6 +46,7 @@ def connect() -> None:
     signals.timeline_requested.connect(timeline_of, dispatch_uid="automations")
     signals.card_badges_requested.connect(badges_of_cards, dispatch_uid="automations")
     signals.deal_actions_requested.connect(buttons_of, dispatch_uid="automations")
+    signals.sending_requested.connect(sending_of, dispatch_uid="automations")
     signals.stage_badges_requested.connect(badges_of_stages, dispatch_uid="automations")
 
 
@@ -80,6 +82,13 @@ def badges_of_cards(deal_ids: Sequence[int], **_sender: Any) -> dict[int, CardBa
 def buttons_of(deal: Deal, **_sender: Any) -> list[DealAction]:
     """A button for each rule that is run by hand and concerns the deal."""
     return [DealAction(text=rule.name, url=reverse("run-rule", args=[rule.pk])) for rule in rules_for(deal)]
+
+
+def sending_of(deal_ids: Sequence[int], chain: UUID, **_sender: Any) -> Sending:
+    """The requests that wait to be sent because of one change to many deals."""
+    made = Delivery.objects.filter(deal__in=deal_ids, chain=chain, state=Delivery.State.PENDING)
+    counts = made.aggregate(rules=Count("rule", distinct=True), requests=Count("pk"))
+    return Sending(rules=counts["rules"], requests=counts["requests"])
 
 
 def badges_of_stages(pipeline: Pipeline, **_sender: Any) -> dict[int, StageBadge]:

@@ -19,7 +19,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from automations.models import Delivery, Event, Rule
-from crm.models import Deal
+from crm.models import Change, Deal
 
 AT_A_TIME = 500
 LEFT_STAGE = "left_stage"
@@ -127,7 +127,13 @@ def _that_have_left(deliveries: Iterable[Delivery]) -> set[str]:
 def _has_left(delivery: Delivery, deal: Deal | None) -> bool:
     if deal is None or deal.stage_entered_at != delivery.stage_entered_at:
         return True
-    return deal.closed_at is not None and deal.closed_at > delivery.created_at
+    return deal.status != Deal.Status.OPEN and _was_closed_since(deal, delivery.created_at)
+
+
+def _was_closed_since(deal: Deal, moment: datetime) -> bool:
+    """By the history, because `closed_at` may be set to an earlier day."""
+    closings = Change.objects.filter(entity=Change.Entity.DEAL, object_id=deal.pk, field="status")
+    return closings.filter(at__gt=moment).exists()
 
 
 def _update(delivery_ids: Iterable[str], **fields: Any) -> None:

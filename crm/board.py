@@ -1,16 +1,22 @@
 """What a board shows: columns with their count and sums, cards in order, and what other parts add to both.
 
-One indexed query a column reads its first cards, one grouped query all counts and sums. So a board costs nearly the
-same however many deals it holds. A window function over all columns was slower from some thousand deals on.
+The first cards of each column are read through the index, all columns in one statement, and one grouped query has all
+counts and sums. So a board costs nearly the same however many deals it holds. A window function over all columns was
+slower from some thousand deals on.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import reduce
 from itertools import islice
+from operator import itemgetter, or_
+from typing import Any
 
-from django.db.models import Count, Sum
+from django.db.models import Count, Q, Sum
+from django.utils import timezone
 
 from crm import formats
 from crm.cards import Card, Row, card_rows, make_cards
@@ -24,15 +30,30 @@ MOST_LOADED = 500  # cards a column brings back at once when a board catches up
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Count and sums of the open deals of a stage; `share` is its part, 0 to 100, of the richest stage's sum."""
+    """Count and sums of the open deals of a stage; `share` is its part, 0 to 100, of the richest stage's sum.
+
+    `stale` of them have been there for longer than the stage allows.
+    """
 
     count: int = 0
     amounts: tuple[tuple[str, Decimal], ...] = ()
     share: int = 0
+    stale: int = 0
 
     @property
     def sums(self) -> str:
         return formats.sums(self.amounts)
+
+    def weighted(self, stage: Stage) -> str:
+        """The sums by the stage's probability, short; nothing for stages that promise nothing."""
+        if not stage.probability:
+            return ""
+        return formats.sums(
+            [(currency, amount * stage.probability / 100) for currency, amount in self.amounts], short=True
+        )
+
+    def is_over(self, stage: Stage) -> bool:
+        return stage.card_limit is not None and self.count > stage.card_limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +66,14 @@ class Column:
     cards: list[Card]
     more: bool
 
+    @property
+    def weighted(self) -> str:
+        return self.totals.weighted(self.stage)
+
+    @property
+    def is_over(self) -> bool:
+        return self.totals.is_over(self.stage)
+
 
 def board_columns(
     pipeline: Pipeline, deals: DealQuerySet, *, loaded: Mapping[int, int] | None = None
@@ -54,12 +83,10 @@ def board_columns(
     `loaded` says for stages, by id, how many cards a browser shows already, to bring back that many.
     """
     stages = list(pipeline.stages.all())
-    totals = stage_totals(pipeline, deals)
+    totals = stage_totals(stages, deals)
     badges = _stage_badges(pipeline)
-    pages = [
-        column_page(deals, stage, count=min(max(PAGE, (loaded or {}).get(stage.pk, 0)), MOST_LOADED))
-        for stage in stages
-    ]
+    counts = {stage.pk: min(max(PAGE, (loaded or {}).get(stage.pk, 0)), MOST_LOADED) for stage in stages}
+    pages = _first_pages(deals, stages, counts)
     cards = iter(make_cards([row for rows, _more in pages for row in rows]))
     return [
         Column(
@@ -73,18 +100,33 @@ def board_columns(
     ]
 
 
+def _first_pages(
+    deals: DealQuerySet, stages: Sequence[Stage], counts: Mapping[int, int]
+) -> list[tuple[list[Row], bool]]:
+    """What `column_page` says of each stage."""
+    tops = [
+        card_rows(deals.open().filter(stage=stage).in_column_order()[: counts[stage.pk] + 1])
+        for stage in stages
+    ]
+    found: dict[int, list[Row]] = defaultdict(list)
+    for row in tops[0].union(*tops[1:], all=True) if tops else ():
+        found[row["stage"]].append(row)
+    columns = [(sorted(found[stage.pk], key=itemgetter("rank")), counts[stage.pk]) for stage in stages]
+    return [(rows[:count], len(rows) > count) for rows, count in columns]
+
+
 def column_page(
     deals: DealQuerySet, stage: Stage, *, count: int = PAGE, after: str = ""
 ) -> tuple[list[Row], bool]:
     """`count` open deals of a stage below the rank `after`, as `make_cards` takes them, and whether there are more."""
     below = deals.open().filter(stage=stage, rank__gt=after).in_column_order()
-    rows = card_rows(below[: count + 1])
+    rows = list(card_rows(below[: count + 1]))
     return rows[:count], len(rows) > count
 
 
 def touched_cards(deals: DealQuerySet, deal_ids: Collection[int], pipeline: Pipeline) -> list[Card]:
     """Cards of those deals that are (still) on this board."""
-    return make_cards(card_rows(deals.open().filter(pk__in=deal_ids, pipeline=pipeline)))
+    return make_cards(list(card_rows(deals.open().filter(pk__in=deal_ids, pipeline=pipeline))))
 
 
 def _stage_badges(pipeline: Pipeline) -> dict[int, StageBadge]:
@@ -94,26 +136,38 @@ def _stage_badges(pipeline: Pipeline) -> dict[int, StageBadge]:
     return badges
 
 
-def stage_totals(pipeline: Pipeline, deals: DealQuerySet) -> dict[int, Totals]:
-    rows = deals.open().filter(pipeline=pipeline).order_by("stage", "currency").values("stage", "currency")
-    counts: dict[int, int] = defaultdict(int)
-    amounts: dict[int, list[tuple[str, Decimal]]] = defaultdict(list)
-    for row in rows.annotate(count=Count("pk"), amount=Sum("value")):
-        counts[row["stage"]] += row["count"]
-        amounts[row["stage"]].append((row["currency"], row["amount"]))
-    richest = max((amount for sums in amounts.values() for _currency, amount in sums), default=Decimal())
+def stage_totals(stages: Sequence[Stage], deals: DealQuerySet) -> dict[int, Totals]:
+    """The totals of the stages of one pipeline that hold any of `deals`, by their ids."""
+    if not stages:
+        return {}
+    rows = deals.open().filter(pipeline=stages[0].pipeline_id).order_by("stage", "currency")
+    counted = rows.values("stage", "currency").annotate(
+        count=Count("*"), amount=Sum("value"), stale=Count("value", filter=_is_stale(stages, timezone.now()))
+    )
+    found: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in counted:
+        found[row["stage"]].append(row)
+    richest = {stage: max(row["amount"] for row in of_stage) for stage, of_stage in found.items()}
+    most = max(richest.values(), default=Decimal())
     return {
         stage: Totals(
-            count=count,
-            amounts=tuple(amounts[stage]),
-            share=int(100 * max(amount for _currency, amount in amounts[stage]) / richest) if richest else 0,
+            count=sum(row["count"] for row in of_stage),
+            amounts=tuple((row["currency"], row["amount"]) for row in of_stage),
+            share=int(100 * richest[stage] / most) if most else 0,
+            stale=sum(row["stale"] for row in of_stage),
         )
-        for stage, count in counts.items()
+        for stage, of_stage in found.items()
     }
 
 
+def _is_stale(stages: Iterable[Stage], now: datetime) -> Q:
+    """As `DealQuerySet.stale`, with the stages' limits written out: a join would read the whole table."""
+    limits = [(stage.pk, now - timedelta(days=stage.rotting_days)) for stage in stages if stage.rotting_days]
+    return reduce(or_, [Q(stage=pk, stage_entered_at__lte=limit) for pk, limit in limits], Q(pk__in=[]))
+
+
 def board_summary(stages: Iterable[Stage], totals: Mapping[int, Totals]) -> dict[str, str]:
-    """The headline, written out: how many deals are open, worth how much, and weighted by their probability."""
+    """The headline, written out: how many deals are open, worth how much, weighted by their probability, and stale."""
     total: dict[str, Decimal] = defaultdict(Decimal)
     weighted: dict[str, Decimal] = defaultdict(Decimal)
     for stage in stages:
@@ -124,4 +178,5 @@ def board_summary(stages: Iterable[Stage], totals: Mapping[int, Totals]) -> dict
         "open": formats.number(sum(each.count for each in totals.values())),
         "total": formats.sums(tuple(total.items()), short=True),
         "weighted": formats.sums(tuple(weighted.items()), short=True),
+        "stale": formats.number(sum(each.stale for each in totals.values())),
     }

@@ -111,7 +111,7 @@ def _connection_parameters() -> dict[str, Any]:
 
 def _message(payload: str) -> Message:
     told = json.loads(payload)
-    data = json.dumps({"stages": told["stages"], "deals": told["deals"]})
+    data = json.dumps({"stages": told["stages"], "deals": told["deals"], "by": told["by"]["name"]})
     return Message(at=time.time(), pipelines=frozenset(told["pipelines"]), data=data)
 
 
@@ -119,7 +119,7 @@ hub = Hub()
 
 
 async def live(request: HttpRequest) -> HttpResponseBase:
-    """`?pipeline=ID&since=UNIX_SECONDS`: the events `touched` ({"stages", "deals"}) and `missed` (look again).
+    """`?pipeline=ID&since=UNIX_SECONDS`: the events `touched` ({"stages", "deals", "by"}) and `missed` (look again).
 
     `Last-Event-ID`, which browsers send when they come back by themselves, wins over `since`.
     """

@@ -62,5 +62,9 @@ card_badges_requested = Signal()
 # `deal`: a Deal. Returns a list of crm.timeline.DealAction: what a person can do to it with one press.
 deal_actions_requested = Signal()
 
+# `deal_ids` and `chain`: what was done to those deals within this transaction, by an actor of that chain. Returns a
+# crm.timeline.Sending: what it is about to send. So a change can be tried, counted and rolled back.
+sending_requested = Signal()
+
 # `pipeline`: a Pipeline. Returns {stage id: crm.timeline.StageBadge}.
 stage_badges_requested = Signal()

@@ -56,6 +56,14 @@ class StageBadge:
     tone: Tone = Tone.NEUTRAL
 
 
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """How many rules act on a change, and how many requests they will send."""
+
+    rules: int
+    requests: int
+
+
 def answers_to(question: Signal, sender: type, **about: Any) -> list[Any]:
     """What the receivers of one of the CRM's questions (see `crm.signals`) answer."""
     return [answer for _receiver, answer in question.send(sender, **about)]

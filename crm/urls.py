@@ -4,7 +4,20 @@ from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, path
 
 from crm.live import live
-from crm.views import board, calls, cards, deal, lists, notices, people, session, subscriptions, telephone
+from crm.views import (
+    board,
+    bulk,
+    calls,
+    cards,
+    deal,
+    entering,
+    lists,
+    notices,
+    people,
+    session,
+    subscriptions,
+    telephone,
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("login/", session.Login.as_view(), name="login"),
@@ -15,9 +28,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("pipelines/<int:pipeline_id>/", board.board, name="board"),
     path("pipelines/<int:pipeline_id>/columns/", board.whole_columns, name="board-columns"),
     path("pipelines/<int:pipeline_id>/touched/", board.touched, name="board-touched"),
+    path("pipelines/<int:pipeline_id>/bulk/<str:verb>/", bulk.bulk, name="bulk"),
+    path("pipelines/<int:pipeline_id>/undo/", bulk.undo, name="board-undo"),
+    path("stages/<int:stage_id>/deals/", bulk.deals_of_stage, name="stage-deals"),
     path("stages/<int:stage_id>/cards/", board.more_cards, name="stage-cards"),
     path("stages/<int:stage_id>/new/", cards.quick_create, name="quick-create"),
     path("deals/<int:deal_id>/move/", cards.move, name="move-deal"),
+    path("deals/<int:deal_id>/enter/<int:stage_id>/", entering.enter, name="enter-stage"),
     path("deals/<int:deal_id>/", deal.deal, name="deal"),
     path("deals/<int:deal_id>/fields/<str:name>/", deal.edit_field, name="deal-field"),
     path("deals/<int:deal_id>/actions/", deal.actions, name="deal-actions"),

@@ -4,6 +4,7 @@ Each verb locks the deal, checks the version the caller saw, refuses what makes 
 history, and sends our signals, all in one transaction.
 """
 
+from crm.deals.bulk import Outcome, close_many, move_many, update_many
 from crm.deals.door import lock_deals, lock_present, number_events
 from crm.deals.errors import (
     DealError,
@@ -39,19 +40,23 @@ __all__ = [
     "NotAChange",
     "NotAMove",
     "NothingToUndo",
+    "Outcome",
     "StageIsFull",
     "StaleVersion",
     "UnknownDeals",
     "bulk_move",
+    "close_many",
     "create_deal",
     "delete_deal",
     "lock_deals",
     "lock_present",
     "lose_deal",
     "move_deal",
+    "move_many",
     "number_events",
     "reopen_deal",
     "undo_move",
     "update_deal",
+    "update_many",
     "win_deal",
 ]

@@ -49,10 +49,10 @@ class Edit(RowEdit[Deal]):
         self.deal.rank = rank
         self.columns.add("rank")
 
-    def become(self, status: Deal.Status) -> None:
-        """Open or close the deal."""
+    def become(self, status: Deal.Status, *, at: datetime | None = None) -> None:
+        """Open the deal, or close it `at` a moment, by default now."""
         self._set("status", status)
-        self.deal.closed_at = None if status == Deal.Status.OPEN else self.at
+        self.deal.closed_at = None if status == Deal.Status.OPEN else at or self.at
         self.columns.add("closed_at")
 
     def is_empty(self, name: str) -> bool:

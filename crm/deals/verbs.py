@@ -1,6 +1,8 @@
 """What can be done to a deal. Each verb is one transaction; see the package for what they have in common."""
 
 from collections.abc import Collection, Iterable, Mapping
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -10,6 +12,7 @@ from django.utils import timezone
 from crm import signals
 from crm.actors import Actor, current_actor
 from crm.announcements import announce_deals
+from crm.deals.closing import closing_time
 from crm.deals.door import (
     begin_edit,
     lock_deals,
@@ -118,9 +121,21 @@ def bulk_move(*, deal_ids: Collection[int], stage: Stage, actor: Actor) -> int:
 
 
 @transaction.atomic
-def win_deal(*, deal_id: int, actor: Actor, version: int | None = None) -> Deal:
-    """Close a deal as won. Raises UnknownDeals, StaleVersion, NotAChange."""
-    return _close(deal_id, Deal.Status.WON, actor=actor, version=version, fields={"lost_reason": None})
+def win_deal(
+    *,
+    deal_id: int,
+    actor: Actor,
+    version: int | None = None,
+    value: Decimal | None = None,
+    closed_on: date | None = None,
+) -> Deal:
+    """Close a deal as won, for what it was worth in the end and on an earlier day where they are given.
+
+    Raises UnknownDeals, StaleVersion, NotAChange, InvalidFields.
+    """
+    fields = {"lost_reason": None} | ({} if value is None else {"value": value})
+    closed_at = closing_time(closed_on, now=timezone.now())
+    return _close(deal_id, Deal.Status.WON, actor=actor, version=version, fields=fields, at=closed_at)
 
 
 @transaction.atomic
@@ -175,13 +190,19 @@ def add_note(*, deal: Deal, body: str, actor: Actor, subject: str = "") -> Activ
 
 
 def _close(
-    deal_id: int, status: Deal.Status, *, actor: Actor, version: int | None, fields: Mapping[str, Any]
+    deal_id: int,
+    status: Deal.Status,
+    *,
+    actor: Actor,
+    version: int | None,
+    fields: Mapping[str, Any],
+    at: datetime | None = None,
 ) -> Deal:
     edit = begin_edit(deal_id, version=version)
     if edit.deal.status == status:
         raise NotAChange(edit.deal)
     edit.take(fields)
-    edit.become(status)
+    edit.become(status, at=at)
     write([edit], actor=actor)
     return edit.deal
 

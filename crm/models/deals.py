@@ -187,9 +187,9 @@ class Deal(models.Model):
             models.Index(
                 fields=["stage", "rank"], condition=models.Q(status="open"), name="deal_board_column"
             ),
-            # Count and sum of each column in one grouped query, from the index alone.
+            # Count, sum and number of stale deals of each column in one grouped query, from the index alone.
             models.Index(
-                fields=["pipeline", "stage", "currency", "value"],
+                fields=["pipeline", "stage", "currency", "value", "stage_entered_at"],
                 condition=models.Q(status="open"),
                 name="deal_board_totals",
             ),

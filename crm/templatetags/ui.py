@@ -59,7 +59,8 @@ def icon(name: str, size: str = "") -> SafeString:
     """An icon of `crm.icons`, `small`, `large` or as high as a line. A name unknown there is a KeyError."""
     if name not in icons.ICONS:
         raise KeyError(f"{name!r} is not in crm.icons.ICONS")
-    return format_html('<svg class="i {}" aria-hidden="true"><use href="#i-{}"/></svg>', size, name)
+    classes = f"i {size}".strip()
+    return format_html('<svg class="{}" aria-hidden="true"><use href="#i-{}"/></svg>', classes, name)
 
 
 @register.inclusion_tag("_shell/_nav_link.html", takes_context=True)

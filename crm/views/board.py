@@ -21,8 +21,10 @@ from crm.views.access import PageRequest
 
 
 def shown_deals(request: PageRequest) -> DealQuerySet:
-    """The deals this person may see, narrowed to one owner by `?owner=`."""
+    """The deals this person may see, narrowed to one owner by `?owner=` and to stale ones by `?stale=1`."""
     deals = Deal.objects.visible_to(request.user)
+    if request.GET.get("stale"):
+        deals = deals.stale(now=timezone.now())
     owner = request.GET.get("owner", "")
     return deals.filter(owner=int(owner)) if owner.isdecimal() else deals
 
@@ -48,6 +50,7 @@ def board(request: PageRequest, pipeline_id: int | None = None) -> HttpResponse:
             [column.stage for column in columns], {column.stage.pk: column.totals for column in columns}
         ),
         "owner": request.GET.get("owner", ""),
+        "stale": bool(request.GET.get("stale")),
         "rendered_at": rendered_at,
     }
     return render(request, "crm/board.html", context)
@@ -112,12 +115,20 @@ def touched_answer(request: PageRequest, pipeline: Pipeline, deal_ids: list[int]
 def numbers(request: PageRequest, pipeline: Pipeline) -> dict[str, object]:
     """Count, sums and share of every column, and the headline, as they are shown."""
     stages = list(pipeline.stages.all())
-    totals = stage_totals(pipeline, shown_deals(request))
+    totals = stage_totals(stages, shown_deals(request))
     return {
-        "columns": [
-            {"stage": stage.pk, "count": column.count, "sums": column.sums, "share": column.share}
-            for stage in stages
-            for column in [totals.get(stage.pk, Totals())]
-        ],
+        "columns": [_numbers(stage, totals.get(stage.pk, Totals())) for stage in stages],
         "summary": board_summary(stages, totals),
+    }
+
+
+def _numbers(stage: Stage, totals: Totals) -> dict[str, object]:
+    return {
+        "stage": stage.pk,
+        "count": totals.count,
+        "sums": totals.sums,
+        "weighted": totals.weighted(stage),
+        "stale": totals.stale,
+        "over": totals.is_over(stage),
+        "share": totals.share,
     }

@@ -14,7 +14,7 @@ from django_htmx.http import trigger_client_event
 
 from crm.actors import Actor
 from crm.companies import company_named
-from crm.deals import DealError, StaleVersion, create_deal, move_deal
+from crm.deals import DealError, MissingFields, StaleVersion, create_deal, move_deal
 from crm.history import last_change_text
 from crm.models import Company, Deal, Stage, User
 from crm.views.access import PageRequest
@@ -34,7 +34,8 @@ class MoveForm(forms.Form):
 def move(request: PageRequest, deal_id: int) -> HttpResponse:
     """Move a card. 200, or 409 for a card that changed meanwhile and 422 for what cannot be, each with `message`.
 
-    Every answer tells how the card and the columns now stand (see `touched_answer`).
+    Every answer tells how the card and the columns now stand (see `touched_answer`). `missing` are the fields that the
+    stage asks for: `crm.views.entering` has the form for them.
     """
     deal = get_object_or_404(Deal.objects.visible_to(request.user).select_related("pipeline"), pk=deal_id)
     form = MoveForm(request.POST)
@@ -48,8 +49,9 @@ def move(request: PageRequest, deal_id: int) -> HttpResponse:
             {"message": message, **touched_answer(request, deal.pipeline, [deal.pk])}, status=409
         )
     except DealError as error:
-        answer = {"message": str(error), **touched_answer(request, deal.pipeline, [deal.pk])}
-        return JsonResponse(answer, status=422)
+        missing = error.fields if isinstance(error, MissingFields) else []
+        stands = touched_answer(request, deal.pipeline, [deal.pk])
+        return JsonResponse({"message": str(error), "missing": missing, **stands}, status=422)
     return JsonResponse(touched_answer(request, deal.pipeline, [deal.pk]))
 
 

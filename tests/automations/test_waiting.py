@@ -158,7 +158,7 @@ def test_a_deal_that_is_closed_or_deleted_has_left_its_stage(
     ending: str, deal: Deal, stages: list[Stage], actor: Actor, late: Rule
 ) -> None:
     deals.move_deal(deal_id=deal.pk, stage=stages[1], actor=actor)
-    {"win": deals.win_deal, "delete": deals.delete_deal}[ending](deal_id=deal.pk, actor=actor)
+    getattr(deals, f"{ending}_deal")(deal_id=deal.pk, actor=actor)
     release_due(now=timezone.now() + timedelta(days=2))
     assert seen() == ("skipped", "left_stage", False)
 
@@ -168,7 +168,7 @@ def test_what_is_told_of_the_end_of_a_deal_is_sent_after_it(
     event: str, verb: str, deal: Deal, stages: list[Stage], actor: Actor, late: Rule
 ) -> None:
     set_rule(late, event=event, stage=stages[0])
-    {"win": deals.win_deal, "delete": deals.delete_deal}[verb](deal_id=deal.pk, actor=actor)
+    getattr(deals, f"{verb}_deal")(deal_id=deal.pk, actor=actor)
     release_due(now=timezone.now() + timedelta(days=2))
     assert seen() == ("pending", "", False)
 

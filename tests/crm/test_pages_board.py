@@ -32,7 +32,7 @@ def test_a_column_shows_its_cards_their_number_and_their_sum(
         create_deal(actor=actor, stage=stages[0], title=title, fields={"value": Decimal(value)})
     html = as_alice.get("/").content.decode()
     assert texts(html, "card-title") == ["Clinic", "Bakery"]
-    assert '<span class="count" data-count>2</span>' in html
+    assert "<span data-count>2</span>" in html
     assert "<b data-sums>R$1,750.50</b>" in html
 
 
@@ -49,7 +49,7 @@ def test_a_card_says_what_matters(as_alice: Client, deal: Deal, actor: Actor, al
     update_deal(deal_id=deal.pk, actor=actor, fields=fields)
     Activity.objects.create(deal=deal, subject="Call", due_at=timezone.now())
     html = as_alice.get("/").content.decode()
-    assert texts(html, "card-company") == ["GB Good Bread"]
+    assert 'data-of="GB">Good Bread</p>' in html
     assert texts(html, "tag") == ["vip"]
     assert texts(html, "due today") == ["today"]
     assert 'title="Alice">A</span>' in html
@@ -78,7 +78,7 @@ def test_a_board_takes_as_many_queries_for_many_deals_as_for_one(
         create_deal(
             actor=actor, stage=stages[number % 3], title=f"Deal {number}", fields={"tags": ["a", "b"]}
         )
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(14):
         as_alice.get("/")
 
 
@@ -168,7 +168,7 @@ def test_touched_deals_come_back_as_cards_or_as_gone(
     answer = as_alice.get(f"/pipelines/{pipeline.pk}/touched/", {"deal": [deal.pk, won.pk, 999_999]}).json()
     assert [card["id"] for card in answer["cards"]] == [deal.pk]
     assert answer["gone"] == [won.pk, 999_999]
-    assert answer["summary"] == {"open": "1", "total": "R$0", "weighted": "R$0"}
+    assert answer["summary"] == {"open": "1", "total": "R$0", "weighted": "R$0", "stale": "0"}
 
 
 def test_a_board_that_was_away_gets_as_many_cards_as_it_showed(

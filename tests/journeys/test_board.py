@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 from automations.models import Delivery, Destination, Rule
 from crm.actors import Actor
 from crm.deals import create_deal, move_deal
-from crm.models import Change, Company, Deal, Pipeline, Stage, User
+from crm.models import Change, Company, Deal, LostReason, Pipeline, Stage, User
 from tests.processes import eventually
 
 OpenPage = Callable[..., Page]
@@ -287,15 +287,138 @@ def test_a_stale_move_is_put_right_and_says_who_was_faster(
     assert stage_of(deals["School"]) == "Closing"
 
 
-def test_a_move_that_does_not_reach_the_server_goes_back(
+def test_a_move_that_does_not_reach_the_server_is_kept_until_it_does(
     open_page: OpenPage, alice: User, deals: dict[str, Deal], stages: list[Stage]
 ) -> None:
     page = open_page(alice, "/")
-    page.context.route("**/move/**", lambda route: route.abort())
+    page.context.set_offline(True)
+    drag(page, deals["Clinic"], column(page, stages[1]).locator(".cards"))
+    expect(page.get_by_role("alert")).to_contain_text("The move is kept")
+    assert titles(page, stages[1]) == ["Clinic"]
+    assert stage_of(deals["Clinic"]) == "New"
+    page.context.set_offline(False)
+    eventually(lambda: stage_of(deals["Clinic"]) == "Proposal")
+    expect(column(page, stages[1]).locator(".card.saving")).to_have_count(0)
+    assert titles(page, stages[1]) == ["Clinic"]
+
+
+def test_a_move_whose_answer_was_lost_counts_once(
+    open_page: OpenPage, alice: User, deals: dict[str, Deal], stages: list[Stage]
+) -> None:
+    page = open_page(alice, "/")
+    page.context.route("**/move/", lambda route: (route.fetch(), route.abort()), times=1)
+    drag(page, deals["Clinic"], column(page, stages[1]).locator(".cards"))
+    expect(page.get_by_role("alert")).to_contain_text("The move is kept")
+    expect(page.get_by_role("status")).to_contain_text("Moved to Proposal", timeout=15_000)
+    assert titles(page, stages[1]) == ["Clinic"]
+    assert Change.objects.filter(field="stage").count() == 1
+
+
+def test_a_move_that_the_server_fails_at_goes_back(
+    open_page: OpenPage, alice: User, deals: dict[str, Deal], stages: list[Stage]
+) -> None:
+    page = open_page(alice, "/")
+    page.context.route("**/move/**", lambda route: route.fulfill(status=500))
     drag(page, deals["Clinic"], column(page, stages[1]).locator(".cards"))
     expect(page.get_by_role("alert")).to_contain_text("Not saved")
     assert titles(page, stages[0]) == ["Bakery", "Clinic", "School"]
     expect(column(page, stages[1]).locator("[data-count]")).to_have_text("0")
+
+
+def test_a_move_that_is_undone_leaves_the_deal_as_it_was(
+    open_page: OpenPage, alice: User, deals: dict[str, Deal], stages: list[Stage]
+) -> None:
+    page = open_page(alice, "/")
+    drag(page, deals["Clinic"], column(page, stages[1]).locator(".cards"))
+    page.get_by_role("button", name="Undo").click()
+    expect(column(page, stages[0]).locator(".card-title")).to_have_text(["Bakery", "Clinic", "School"])
+    eventually(lambda: stage_of(deals["Clinic"]) == "New")
+    now = Deal.objects.get(pk=deals["Clinic"].pk)
+    assert now.stage_entered_at == deals["Clinic"].stage_entered_at
+
+
+def test_the_move_of_another_carries_a_name(
+    open_page: OpenPage, alice: User, bob: User, deals: dict[str, Deal], stages: list[Stage]
+) -> None:
+    page = open_page(alice, "/")
+    expect(page.locator("[data-live] .lamp.ok")).to_be_attached()
+    move_deal(deal_id=deals["School"].pk, stage=stages[2], actor=Actor.user(bob))
+    expect(column(page, stages[2]).locator("[data-by='Bob Dias']")).to_be_visible(timeout=3000)
+
+
+def test_cards_are_chosen_and_moved_together_with_the_keyboard_alone(
+    open_page: OpenPage, alice: User, deals: dict[str, Deal], stages: list[Stage]
+) -> None:
+    destination = Destination.objects.create(name="ERP", url="http://127.0.0.1:9/")
+    Rule.objects.create(name="To the ERP", stage=stages[1], destination=destination)
+    page = open_page(alice, "/")
+    card(page, deals["Bakery"]).locator(".card-title").focus()
+    page.keyboard.press("x")
+    expect(page.locator("#announcer")).to_have_text("Bakery selected. 1 selected.")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("x")
+    expect(page.get_by_role("toolbar", name="Selected deals")).to_contain_text("2 selected")
+    page.keyboard.press("m")
+    dialog = page.get_by_role("dialog", name="2 deals")
+    expect(dialog.get_by_label("Stage")).to_be_focused()
+    dialog.get_by_label("Stage").select_option(label="Proposal")
+    expect(dialog).to_contain_text("2 deals, 1 rule: 2 requests will be sent")
+    assert Delivery.objects.count() == 0
+    dialog.get_by_role("button", name="Move").press("Enter")
+    expect(dialog).to_be_hidden()
+    expect(column(page, stages[1]).locator(".card-title")).to_have_text(["Clinic", "Bakery"])
+    assert Delivery.objects.count() == 2
+    expect(page.get_by_role("toolbar", name="Selected deals")).to_be_hidden()
+    page.keyboard.press("z")
+    expect(column(page, stages[0]).locator(".card")).to_have_count(3)
+    eventually(lambda: Deal.objects.filter(stage=stages[0]).count() == 3)
+
+
+def test_a_whole_column_is_chosen_and_escape_lets_go(
+    open_page: OpenPage, alice: User, deals: dict[str, Deal], stages: list[Stage]
+) -> None:
+    page = open_page(alice, "/")
+    page.get_by_label("Menu of New").click()
+    page.get_by_role("button", name="Select all").click()
+    expect(page.locator(".card.chosen")).to_have_count(3)
+    card(page, deals["Clinic"]).click()
+    expect(page.locator(".card.chosen")).to_have_count(2)
+    page.keyboard.press("Escape")
+    expect(page.locator(".card.chosen")).to_have_count(0)
+
+
+def test_a_deal_is_lost_from_its_card_with_a_reason(
+    open_page: OpenPage, alice: User, deals: dict[str, Deal], stages: list[Stage]
+) -> None:
+    LostReason.objects.create(name="Price")
+    page = open_page(alice, "/")
+    card(page, deals["Clinic"]).locator(".card-title").focus()
+    page.keyboard.press("m")
+    page.get_by_role("button", name="Mark as lost").click()
+    dialog = page.get_by_role("dialog", name="Clinic")
+    dialog.get_by_role("button", name="Mark as lost").click()
+    expect(dialog.locator(".error")).to_have_text("This field is required.")
+    dialog.get_by_label("Why lost?").select_option(label="Price")
+    dialog.get_by_role("button", name="Mark as lost").click()
+    expect(column(page, stages[0]).locator(".card-title")).to_have_text(["Bakery", "School"])
+    assert Deal.objects.get(status="lost") == deals["Clinic"]
+
+
+def test_a_stage_asks_for_what_is_missing_and_takes_the_card_then(
+    open_page: OpenPage, alice: User, deals: dict[str, Deal], stages: list[Stage]
+) -> None:
+    Stage.objects.filter(pk=stages[1].pk).update(required_fields=["company", "value"])
+    page = open_page(alice, "/")
+    drag(page, deals["Clinic"], column(page, stages[1]).locator(".cards"))
+    dialog = page.get_by_role("dialog", name="Proposal needs more of “Clinic”")
+    expect(dialog.get_by_label("Company")).to_be_focused()
+    expect(dialog.get_by_label("Value")).to_have_count(0)
+    assert titles(page, stages[1]) == []
+    dialog.get_by_label("Company").fill("Good Bread")
+    dialog.get_by_label("Company").press("Enter")
+    expect(column(page, stages[1]).locator(".card-title")).to_have_text(["Clinic"])
+    expect(column(page, stages[1]).locator(".card-company")).to_have_text("Good Bread")
+    eventually(lambda: stage_of(deals["Clinic"]) == "Proposal")
 
 
 def test_deals_are_made_on_top_of_a_column_one_after_the_other(
@@ -335,7 +458,8 @@ def test_a_folded_column_stays_folded_and_still_takes_a_card(
     open_page: OpenPage, alice: User, deals: dict[str, Deal], stages: list[Stage]
 ) -> None:
     page = open_page(alice, "/")
-    page.get_by_role("button", name="Fold Proposal").click()
+    page.get_by_label("Menu of Proposal").click()
+    page.get_by_role("button", name="Fold", exact=True).click()
     page.reload()
     expect(column(page, stages[1]).locator(".cards")).to_be_hidden()
     drag(page, deals["Clinic"], column(page, stages[1]))
@@ -369,4 +493,10 @@ def test_the_board_is_accessible(
     assert violations(page) == []
     card(page, deals["Bakery"]).locator(".card-title").focus()
     page.keyboard.press("m")
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    page.keyboard.press("x")
+    assert violations(page) == []
+    page.get_by_role("toolbar", name="Selected deals").get_by_role("button", name="Won").click()
+    expect(page.get_by_role("dialog", name="Bakery")).to_be_visible()
     assert violations(page) == []

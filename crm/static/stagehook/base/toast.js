@@ -8,8 +8,8 @@ export function say(text) {
   requestAnimationFrame(() => { announcer.textContent = text; });
 }
 
-// `tone` is "bad" or empty; `hue` a class such as "hue-3"; `action` {label, key, run}.
-export function toast(text, { tone = "", hue = "", action = null } = {}) {
+// `tone` is "bad" or empty; `hue` a class such as "hue-3"; `action` {label, key, run}; `shownFor` ms.
+export function toast(text, { tone = "", hue = "", action = null, shownFor = SHOWN_FOR } = {}) {
   const element = document.createElement("div");
   element.className = `toast ${tone}`;
   element.setAttribute("role", tone === "bad" ? "alert" : "status");
@@ -17,9 +17,9 @@ export function toast(text, { tone = "", hue = "", action = null } = {}) {
   element.append(text);
   if (action) element.append(actionButton(action, element));
   box.replaceChildren(element);
-  let timer = setTimeout(() => element.remove(), SHOWN_FOR);
+  let timer = setTimeout(() => element.remove(), shownFor);
   element.addEventListener("pointerenter", () => clearTimeout(timer));
-  element.addEventListener("pointerleave", () => { timer = setTimeout(() => element.remove(), SHOWN_FOR); });
+  element.addEventListener("pointerleave", () => { timer = setTimeout(() => element.remove(), shownFor); });
 }
 
 function actionButton({ label, key, run }, element) {

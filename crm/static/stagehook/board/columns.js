@@ -30,14 +30,15 @@ export function putBack(element, { column, next, previous }) {
 export const isAt = (card, spot) => columnOf(card) === spot.column && card.nextElementSibling === spot.next;
 
 // Shows what the server answered: cards by their rank, what is gone, and the numbers of the columns.
-export function show({ cards = [], gone = [], columns: numbers, summary }, { arriving = false } = {}) {
+// `by` names, by deal, who has changed it, where that was somebody else.
+export function show({ cards = [], gone = [], columns: numbers, summary }, { arriving = false, by = new Map() } = {}) {
   for (const dealId of gone) cardOf(dealId)?.remove();
-  for (const card of cards) place(card, arriving);
+  for (const card of cards) place(card, arriving, by.get(card.id));
   for (const column of numbers) showNumbers(column);
   for (const [name, text] of Object.entries(summary)) board.parentNode.querySelector(`[data-summary="${name}"]`).textContent = text;
 }
 
-function place({ id, stage, rank, html }, arriving) {
+function place({ id, stage, rank, html }, arriving, by) {
   const old = cardOf(id);
   const list = board.querySelector(`[data-stage-id="${stage}"] .cards`);
   const fresh = parse(html);
@@ -53,8 +54,17 @@ function place({ id, stage, rank, html }, arriving) {
   const focused = old?.contains(document.activeElement);
   old?.remove();
   list.insertBefore(fresh, next);
-  if (arriving && (moved || !old)) fresh.classList.add("arrived");
+  if (arriving && (moved || !old || by)) arrive(fresh, by);
   if (focused) focusCard(fresh);
+}
+
+function arrive(card, by) {
+  card.classList.add("arrived");
+  if (by) card.dataset.by = by;
+  card.addEventListener("animationend", () => {
+    card.classList.remove("arrived");
+    delete card.dataset.by;
+  }, { once: true });
 }
 
 function parse(html) {
@@ -63,11 +73,16 @@ function parse(html) {
   return template.content.firstElementChild;
 }
 
-function showNumbers({ stage, count, sums, share }) {
+function showNumbers({ stage, count, sums, weighted, stale, over, share }) {
   const column = board.querySelector(`[data-stage-id="${stage}"]`);
+  const rotten = column.querySelector("[data-stale]");
+  column.classList.toggle("over-limit", over);
   column.querySelector("[data-count]").textContent = count;
   column.querySelector("[data-sums]").textContent = sums;
+  column.querySelector("[data-weighted]").textContent = weighted;
   column.querySelector("[data-share]").setAttribute("width", share);
+  rotten.hidden = !stale;
+  rotten.querySelector("span").textContent = stale;
 }
 
 // Brings all columns to what the server says they are. Cards that say the same stay the elements they were.

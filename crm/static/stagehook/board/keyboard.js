@@ -1,5 +1,5 @@
 // The board without a mouse: arrows go from card to card, Space picks one up, M lists the stages, [ and ] move it a
-// stage back or on. Every step of a move is told to screen readers.
+// stage back or on, X chooses. Every step of a move is told to screen readers.
 import { pressAction, say } from "../base/toast.js";
 import {
   board, cardsOf, columnOf, columns, focusCard, makeReachable, putBack, spotOf, unfoldedColumns, whereabouts, words,
@@ -7,6 +7,7 @@ import {
 import { openMoveDialog } from "./move_dialog.js";
 import { moveToStage, saveMove } from "./moves.js";
 import { openForm } from "./quick_create.js";
+import { act, anyChosen, clear, toggle } from "./selection.js";
 import { hold, release } from "./updates.js";
 
 let picked = null; // {card, from}
@@ -28,6 +29,8 @@ export function enableKeyboard() {
 }
 
 function anywhere(key) {
+  if (key === "Escape") return anyChosen() && clear();
+  if ((key === "m" || key === "M") && anyChosen()) return act("move");
   if (key === "n" || key === "N") return openForm(unfoldedColumns()[0]);
   if (key === "z" || key === "Z") return pressAction("z");
   if (key !== "?") return false;
@@ -44,7 +47,8 @@ function onCard(event, card) {
     case "ArrowLeft": return go(beside(card, -1));
     case "Home": return go(cardsOf(columnOf(card))[0]);
     case "End": return go(cardsOf(columnOf(card)).at(-1));
-    case "m": case "M": return openMoveDialog(card);
+    case "m": case "M": return anyChosen() ? act("move") : openMoveDialog(card);
+    case "x": case "X": return toggle(card);
     case "]": return step(card, 1);
     case "[": return step(card, -1);
     case "n": case "N": return openForm(columnOf(card));

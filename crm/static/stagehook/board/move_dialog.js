@@ -1,7 +1,8 @@
-// The menu of a card: "Move to…", the same move as a drag, from a list of stages, and the rules that are run by hand.
+// The menu of a card: "Move to…", the same move as a drag, from a list of stages; won, lost, and the rules run by hand.
 // Arrows go through both, digits choose a stage.
 import { board, columnOf } from "./columns.js";
 import { moveToStage } from "./moves.js";
+import { act, toggle } from "./selection.js";
 import { refresh } from "./updates.js";
 
 const dialog = document.getElementById("move");
@@ -27,9 +28,12 @@ function offerActions(dealId) {
 
 export function enableMoveDialog() {
   board.addEventListener("click", (event) => {
-    if (event.target.closest("[data-move]")) openMoveDialog(event.target.closest(".card"));
+    if (event.target.closest(".card-menu")) openMoveDialog(event.target.closest(".card"));
   });
-  dialog.addEventListener("click", (event) => choose(event.target.closest("[data-to-stage]")));
+  dialog.addEventListener("click", (event) => {
+    choose(event.target.closest("[data-to-stage]"));
+    run(event.target.closest("[data-verb]")?.dataset.verb);
+  });
   dialog.addEventListener("keydown", (event) => {
     const able = [...dialog.querySelectorAll(".menu-item:enabled")];
     const at = able.indexOf(document.activeElement);
@@ -41,6 +45,13 @@ export function enableMoveDialog() {
   actions.addEventListener("htmx:afterRequest", (event) => {
     if (event.detail.requestConfig.verb === "post") refresh([event.detail.requestConfig.parameters.deal]);
   });
+}
+
+function run(verb) {
+  if (!verb) return;
+  dialog.close();
+  if (verb === "select") toggle(moving);
+  else act(verb, [moving.dataset.dealId]);
 }
 
 function choose(choice) {

@@ -1,18 +1,25 @@
 // Saving moves. The card is shown where it was dropped at once; the server's answer puts it right where it disagrees.
-// One request at a time per card: moves made meanwhile are sent as one when the answer is in.
+// One request at a time per card: moves made meanwhile are sent as one when the answer is in. A move that does not reach
+// the server is kept and sent again when the connection is back.
 import { say, toast } from "../base/toast.js";
-import { cardOf, columnOf, focusCard, isAt, putBack, show, spotOf, stageName, whereabouts, words } from "./columns.js";
-import { expectEcho, hold, release } from "./updates.js";
+import { ask } from "./ask.js";
+import { board, cardOf, columnOf, focusCard, isAt, putBack, show, spotOf, stageName, titleOf, whereabouts, words } from "./columns.js";
+import { expectEcho, hold, refresh, release } from "./updates.js";
+
+const RETRY = 4000; // ms until a kept move is sent again, unless the browser knows earlier that it is online
+const UNDO_FOR = 10000; // ms
 
 const csrf = document.querySelector('meta[name="csrf-token"]').content;
-const waiting = new Map(); // deal id -> {from, undoable}
+const waiting = new Map(); // deal id -> {from, undoes}
 const sending = new Set(); // deal ids
+const kept = new Set(); // deal ids whose move has not reached the server
 
-// Call after the card was put into its new place; `from` is its former spot.
-export function saveMove(card, from, { undoable = true } = {}) {
+// Call after the card was put into its new place; `from` is its former spot, `undoes` whether this takes a move back.
+export function saveMove(card, from, { undoes = false } = {}) {
   if (isAt(card, from)) return;
   const { dealId } = card.dataset;
-  waiting.set(dealId, { from: waiting.get(dealId)?.from ?? from, undoable });
+  const unsent = waiting.get(dealId);
+  waiting.set(dealId, { from: unsent?.from ?? from, undoes: undoes && !unsent });
   card.classList.add("saving");
   countCards(from.column, columnOf(card));
   if (!sending.has(dealId)) sendAll(dealId);
@@ -29,52 +36,93 @@ export function moveToStage(card, stageId) {
 }
 
 async function sendAll(dealId) {
-  hold();
+  if (!kept.delete(dealId)) hold();
   sending.add(dealId);
   while (waiting.has(dealId)) {
     const move = waiting.get(dealId);
     waiting.delete(dealId);
-    await send(dealId, move);
+    if (!(await send(dealId, move))) {
+      keep(dealId, move);
+      return;
+    }
   }
   sending.delete(dealId);
   release();
 }
 
-async function send(dealId, { from, undoable }) {
+// Says whether the server has answered.
+async function send(dealId, move) {
   const card = cardOf(dealId);
   const column = columnOf(card);
-  const answer = await post(card).catch(() => null);
-  if (!answer) {
+  const answer = await post(card, move).catch(() => null);
+  if (!answer) return false;
+  if (move.kept) toast(words("Back"));
+  if (answer.ok || arrivedBefore(move, answer, column)) {
+    if (waiting.has(dealId)) card.dataset.version = answer.body.cards[0]?.version ?? card.dataset.version;
+    else accept(dealId, move, answer, column);
+  } else refuse(dealId, move, answer, column);
+  return true;
+}
+
+// The connection may have been lost after the move had reached the server: then it is stale by itself.
+const arrivedBefore = ({ kept: again }, { status, body }, column) =>
+  again && status === 409 && String(body.cards?.[0]?.stage) === column.dataset.stageId;
+
+function accept(dealId, { from, undoes }, { body }, column) {
+  show(body);
+  if (undoes) say(words("Undone", { title: titleOf(cardOf(dealId)), stage: stageName(column) }));
+  else offerUndo(dealId, from, column);
+}
+
+function refuse(dealId, { from }, { status, body }, column) {
+  const card = cardOf(dealId);
+  waiting.delete(dealId);
+  if (body.columns) show(body);
+  else {
     putBack(card, from);
     countCards(column, from.column);
     card.classList.remove("saving");
-    toast(words("Failed"), { tone: "bad" });
-  } else if (!answer.ok) {
-    waiting.delete(dealId);
-    if (answer.body.columns) show(answer.body);
-    toast(answer.body.message ?? words("Failed"), { tone: "bad" });
-  } else if (waiting.has(dealId)) {
-    card.dataset.version = answer.body.cards[0]?.version ?? card.dataset.version;
-  } else {
-    show(answer.body);
-    if (undoable) offerUndo(dealId, from, column);
   }
+  if (status === 422 && body.missing?.length) ask("GET", `/deals/${dealId}/enter/${column.dataset.stageId}/`);
+  else toast(body.message || words("Failed"), { tone: "bad" });
 }
 
-async function post(card) {
-  expectEcho(card.dataset.dealId);
-  const response = await fetch(`/deals/${card.dataset.dealId}/move/${location.search}`, {
+function keep(dealId, move) {
+  sending.delete(dealId);
+  if (!kept.size) toast(words("Offline"), { tone: "bad" });
+  kept.add(dealId);
+  waiting.set(dealId, { ...move, kept: true, ...(waiting.has(dealId) && { undoes: false }) });
+  setTimeout(sendKept, RETRY);
+}
+
+function sendKept() {
+  for (const dealId of kept) if (!sending.has(dealId)) sendAll(dealId);
+}
+
+export function enableSaving() {
+  addEventListener("online", sendKept);
+  board.addEventListener("live", sendKept);
+  addEventListener("beforeunload", (event) => { if (kept.size) event.preventDefault(); });
+}
+
+function post(card, { undoes }) {
+  const { dealId, version } = card.dataset;
+  expectEcho(dealId);
+  return request(undoes ? board.dataset.undoUrl : `/deals/${dealId}/move/`, {
+    ...(undoes ? { deal: dealId } : { stage: columnOf(card).dataset.stageId, version }),
+    before: card.nextElementSibling?.dataset.dealId ?? "",
+    after: card.previousElementSibling?.dataset.dealId ?? "",
+  });
+}
+
+async function request(url, fields) {
+  const response = await fetch(`${url}${location.search}`, {
     method: "POST",
     headers: { "X-CSRFToken": csrf },
-    body: new URLSearchParams({
-      stage: columnOf(card).dataset.stageId,
-      version: card.dataset.version,
-      before: card.nextElementSibling?.dataset.dealId ?? "",
-      after: card.previousElementSibling?.dataset.dealId ?? "",
-    }),
+    body: new URLSearchParams(fields),
   });
   const body = await response.json().catch(() => ({}));
-  return { ok: response.ok && !response.redirected, body }; // redirected: to the login
+  return { ok: response.ok && !response.redirected, status: response.status, body }; // redirected: to the login
 }
 
 function offerUndo(dealId, from, column) {
@@ -82,12 +130,23 @@ function offerUndo(dealId, from, column) {
   const hue = [...column.classList].find((name) => name.startsWith("hue-"));
   const undo = () => {
     const card = cardOf(dealId);
-    if (!card) return;
+    if (!card) {
+      undoAll([dealId]);
+      return;
+    }
     const here = spotOf(card);
     putBack(card, from);
-    saveMove(card, here, { undoable: false });
+    saveMove(card, here, { undoes: true });
   };
-  toast(words("Moved", { stage: stageName(column) }), { hue, action: { label: words("Undo"), key: "z", run: undo } });
+  const action = { label: words("Undo"), key: "z", run: undo };
+  toast(words("Moved", { stage: stageName(column) }), { hue, action, shownFor: UNDO_FOR });
+}
+
+// Takes back the moves of several deals, or of one whose card is not on the page.
+export async function undoAll(dealIds) {
+  const answer = await request(board.dataset.undoUrl, dealIds.map((dealId) => ["deal", dealId])).catch(() => null);
+  if (!answer?.ok) toast(answer?.body.message || words("Failed"), { tone: "bad" });
+  refresh(dealIds);
 }
 
 function countCards(from, to) {

@@ -9,6 +9,7 @@ const ECHO = 3000; // ms within which our own change comes back to us as a hint
 
 const touched = new Set(); // deal ids
 const echoes = new Map(); // deal id -> until when its next hint is our own
+const authors = new Map(); // deal id -> who has changed it, as its card will say
 let everything = false;
 let held = 0;
 let holds = 0;
@@ -54,7 +55,8 @@ async function fetchNow() {
     return;
   }
   if (whole) showWhole(answer);
-  else show(answer, { arriving: true });
+  else show(answer, { arriving: true, by: new Map(dealIds.map((dealId) => [Number(dealId), authors.get(Number(dealId))])) });
+  for (const dealId of dealIds) authors.delete(Number(dealId));
   makeFirstCardsReachable();
 }
 
@@ -67,8 +69,10 @@ async function get(url, pairs) {
   return response?.ok && !response.redirected ? response.json() : null;
 }
 
-function hear({ deals }) {
-  if (deals.length) refresh(deals.filter((dealId) => !isEcho(dealId)));
+function hear({ deals, by }) {
+  const news = deals.filter((dealId) => !isEcho(dealId));
+  for (const dealId of news) authors.set(dealId, by);
+  if (deals.length) refresh(news);
   else lookAgain();
 }
 
@@ -82,6 +86,7 @@ function showState(state) {
   const live = document.querySelector("[data-live]");
   live.querySelector(".lamp").className = `lamp ${state === "live" ? "ok" : "warn"}`;
   live.querySelector("span").textContent = words(state === "live" ? "Live" : "Polling");
+  if (state === "live") board.dispatchEvent(new Event("live"));
 }
 
 export function startFollowing() {
