@@ -17,7 +17,7 @@ from tests.workers import environment
 
 
 @contextlib.contextmanager
-def web_server() -> Iterator[str]:
+def web_server(*, settings: str = "config.settings") -> Iterator[str]:
     """Runs until the end of the block; gives its address."""
     with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as chosen:
         port = chosen.getsockname()[1]
@@ -28,7 +28,14 @@ def web_server() -> Iterator[str]:
     process = subprocess.Popen(
         ["/bin/sh", "-c", read_procfile(PROJECT / "Procfile")["web"]],
         cwd=PROJECT,
-        env={**environment(), "HOST": "127.0.0.1", "PORT": str(port), "PATH": path},
+        env={
+            **environment(),
+            "DJANGO_SETTINGS_MODULE": settings,
+            "ANSWER_WITHIN_MS": "150",
+            "HOST": "127.0.0.1",
+            "PORT": str(port),
+            "PATH": path,
+        },
         start_new_session=True,
     )
     try:
