@@ -17,9 +17,9 @@ from django.db import connection, transaction
 from django.db.models import F, Min
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django_q.tasks import async_task
 
 from crm.actors import Actor, acting_as
+from webhooks import wakes
 from webhooks.alerts import tell_given_up, tell_of_review
 from webhooks.applying import NeedsDecision, NothingToDo, apply_documents
 from webhooks.contents import judged, records_in
@@ -105,28 +105,21 @@ def store(
         holds_key=True,
         **(claimed if at_work else {"next_try_at": arrival.received_at}),
     )
-    first = _take_key(request, window=window)
+    first = _take_key(request, window=window, wakes_worker=not at_work)
     if first is not None:
         request.holds_key, request.state, request.first_request = False, State.DUPLICATE, first
         request.next_try_at, request.tries, request.processed_at = None, 0, arrival.received_at
         request.save(force_insert=True)
-    elif not at_work:
-        _queue(request.pk)
     return request
 
 
 def hand_over(*, request_id: str, now: datetime) -> None:
     """Leave a request that was stored as at work to a task, untouched."""
     InboundRequest.objects.waiting().filter(pk=request_id, tries=1).update(tries=0, next_try_at=now)
-    _queue(request_id)
+    wakes.wake()
 
 
-def _queue(request_id: str) -> None:
-    # What is stored is kept: where queueing fails, the sweep applies it.
-    transaction.on_commit(lambda: async_task("webhooks.tasks.apply_one", request_id), robust=True)
-
-
-def _take_key(request: InboundRequest, *, window: timedelta) -> InboundRequest | None:
+def _take_key(request: InboundRequest, *, window: timedelta, wakes_worker: bool) -> InboundRequest | None:
     """Insert the request as the holder of its key, or return the request that holds it already.
 
     The unique constraint decides between simultaneous ones: the insert waits for the other's commit.
@@ -134,7 +127,7 @@ def _take_key(request: InboundRequest, *, window: timedelta) -> InboundRequest |
     rows = InboundRequest.objects.filter(
         endpoint=request.endpoint, dedupe_key=request.dedupe_key, holds_key=True
     )
-    while not _is_inserted(request):
+    while not _is_inserted(request, wakes_worker=wakes_worker):
         holder = rows.only("received_at").first()
         if holder is not None and holder.received_at > request.received_at - window:
             return holder
@@ -142,24 +135,30 @@ def _take_key(request: InboundRequest, *, window: timedelta) -> InboundRequest |
     return None
 
 
-def _is_inserted(request: InboundRequest) -> bool:
-    """Insert unless the key is held; in one statement, which the ORM has no words for."""
+def _is_inserted(request: InboundRequest, *, wakes_worker: bool) -> bool:
+    """Insert unless the key is held, and see whether somebody has to be woken; in one statement, which the ORM has no
+    words for.
+    """
     row = {
         field.column: field.get_db_prep_save(getattr(request, field.attname), connection)
         for field in InboundRequest._meta.concrete_fields
     }
     with connection.cursor() as cursor:
         cursor.execute(_insert_statement(), list(row.values()))
-        is_new: bool = cursor.rowcount == 1
-    return is_new
+        inserted = cursor.fetchone()
+    if wakes_worker and inserted == (False,):
+        wakes.queue()
+    return inserted is not None
 
 
 @cache
 def _insert_statement() -> str:
+    """Returns whether a task is at work, and nothing where the key is held."""
     table = InboundRequest._meta
     names = ", ".join(str(field.column) for field in table.concrete_fields)
     places = ", ".join("%s" for _field in table.concrete_fields)
-    return f"INSERT INTO {table.db_table} ({names}) VALUES ({places}) ON CONFLICT DO NOTHING"  # noqa: S608
+    insert = f"INSERT INTO {table.db_table} ({names}) VALUES ({places})"  # noqa: S608
+    return f"{insert} ON CONFLICT DO NOTHING RETURNING {wakes.IS_AT_WORK}"
 
 
 # ---- Applying ----

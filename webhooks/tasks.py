@@ -4,19 +4,18 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from webhooks import recordings, replays, requests, retention
+from webhooks import lane, recordings, replays, retention
 
 
 def apply_due() -> None:
     """Finish what was stored and left lying: by a process that died, or for its next try."""
-    requests.apply_due(now=timezone.now())
+    lane.work(linger=0)
     replays.work_replays(shift=timedelta(seconds=5))
 
 
-def apply_one(request_id: str) -> None:
-    """Apply a request that was accepted without waiting."""
-    if requests.claim(request_id=request_id, now=timezone.now()):
-        requests.apply_request(request_id=request_id, now=timezone.now())
+def apply_accepted() -> None:
+    """Apply what was accepted without waiting."""
+    lane.work()
 
 
 def work_replays() -> None:

@@ -9,16 +9,17 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.utils import timezone
+from django_q.models import OrmQ
 from pytest_django import Settings
 
 from crm.models import Activity, Call, Change, Contact, Deal, Pipeline
 from crm.signals import deal_updated
+from tests.processes import eventually
 from tests.webhooks.conftest import Sender, states
-from webhooks import receiving
+from webhooks import lane, receiving, wakes
 from webhooks.models import InboundEndpoint, InboundRequest
 from webhooks.replays import NotReplayable, replay
 from webhooks.requests import apply_due, oldest_due
-from webhooks.tasks import apply_one
 
 NothingChanges = Callable[[], None]
 
@@ -89,7 +90,7 @@ def test_where_too_many_are_applied_at_once_the_next_is_left_to_a_task(
         assert (answer.status_code, answer.json()["status"]) == (202, "received")
         nothing_changes()
         assert sender.post(document).json() == {"id": answer.json()["id"], "status": "duplicate"}
-    apply_one(answer.json()["id"])
+    lane.work(linger=0)
     assert Deal.objects.get().title == "paid"
     assert InboundRequest.objects.get(pk=answer.json()["id"]).tries == 1
 
@@ -167,10 +168,43 @@ def test_a_request_that_kills_its_process_is_given_up(
 def test_a_queued_task_may_run_twice(sender: Sender, deal: Deal) -> None:
     sender.endpoint.response_mode = "accept"
     sender.endpoint.save()
-    answer = sender.post({"match": {"deal_id": deal.pk}, "activity": {"body": "paid"}}).json()
-    apply_one(answer["id"])
-    apply_one(answer["id"])
+    sender.post({"match": {"deal_id": deal.pk}, "activity": {"body": "paid"}})
+    assert [lane.work(linger=0) for _turn in range(2)] == [True, True]
     assert Activity.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_task_is_queued_only_where_none_is_at_work_and_it_takes_what_comes_meanwhile(
+    endpoint: InboundEndpoint, deal: Deal
+) -> None:
+    endpoint.response_mode = "accept"
+    endpoint.save()
+
+    def post(number: int) -> str:
+        document = {"event_id": f"e{number}", "match": {"deal_id": deal.pk}, "activity": {"body": "paid"}}
+        return str(Sender(endpoint).post(document).json()["status"])
+
+    def is_at_work() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {wakes.IS_AT_WORK}")
+            return bool(cursor.fetchone()[0])
+
+    def work(_number: int) -> bool:
+        return lane.work(linger=3)
+
+    post(0)
+    assert OrmQ.objects.count() == 1
+    OrmQ.objects.all().delete()
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        worked = thread.submit(at_once, 1, work)
+        eventually(is_at_work)
+        assert lane.work() is False
+        assert at_once(5, lambda number: post(number + 1)) == ["received"] * 5
+        eventually(lambda: Activity.objects.count() == 6)
+        assert worked.result() == [True]
+    assert OrmQ.objects.count() == 0
+    assert not is_at_work()
+    assert set(states()) == {("applied", "")}
 
 
 def test_a_rejected_request_applies_when_replayed_after_the_cause_is_mended(
