@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from copy import copy
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 
 from babel import Locale
-from babel.dates import format_timedelta
+from babel.dates import format_date, format_timedelta
 from babel.numbers import NumberPattern, format_compact_currency, format_decimal
 from django.utils import timezone
 from django.utils.translation import get_language, gettext, to_locale
@@ -82,6 +82,11 @@ def days_label(days: int) -> str:
     return near.get(days) or format_timedelta(
         timedelta(days=days), granularity="day", threshold=1000, add_direction=True, locale=locale()
     )
+
+
+def month(day: date) -> str:
+    """`Nov 26`, in the language under way."""
+    return format_date(day, "MMM yy", locale=locale())
 
 
 def duration(seconds: int) -> str:

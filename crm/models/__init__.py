@@ -12,6 +12,7 @@ from crm.models.pipelines import Pipeline, Stage
 from crm.models.subscriptions import RenewalReminder, Subscription, SubscriptionQuerySet
 from crm.models.tokens import ApiToken, IdempotentAnswer
 from crm.models.users import Team, User
+from crm.models.views import SavedView
 
 __all__ = [
     "Activity",
@@ -30,6 +31,7 @@ __all__ = [
     "Notice",
     "Pipeline",
     "RenewalReminder",
+    "SavedView",
     "Source",
     "Stage",
     "Subscription",

@@ -3,9 +3,25 @@
 from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
+from django.db.models.functions import Concat
 from django.utils.translation import gettext_lazy as _
+
+from crm.folding import Folded
+
+_SPACE, _TEXT = models.Value(" "), models.TextField()
+
+
+def company_words() -> Folded:
+    """What search finds a company by."""
+    return Folded(Concat("name", _SPACE, "domain", _SPACE, "tax_id", output_field=_TEXT))
+
+
+def contact_words() -> Folded:
+    """What search finds a contact by: the name, and the first of the e-mails and of the phones."""
+    email, phone = models.F("emails__0"), models.F("phones__0")
+    return Folded(Concat("name", _SPACE, email, _SPACE, phone, output_field=_TEXT))
 
 
 class Company(models.Model):
@@ -34,6 +50,8 @@ class Company(models.Model):
             # An inbound request finds a company by its domain, or by its name where there is nothing better.
             models.Index(fields=["domain"], name="company_by_domain"),
             models.Index(fields=["name"], name="company_by_name"),
+            # Search, and the filter of deals on text: pieces of the name, the domain and the tax id.
+            GinIndex(OpClass(company_words(), name="gin_trgm_ops"), name="company_by_words"),
         ]
 
     def __str__(self) -> str:
@@ -69,6 +87,8 @@ class Contact(models.Model):
             # Inbound matching, and `?email=` and `?phone=` of the API: emails @> ARRAY[…].
             GinIndex(fields=["emails"], name="contact_by_email"),
             GinIndex(fields=["phones"], name="contact_by_phone"),
+            # Search, and the filter of deals on text: pieces of the name, the first e-mail and the first phone.
+            GinIndex(OpClass(contact_words(), name="gin_trgm_ops"), name="contact_by_words"),
         ]
 
     def __str__(self) -> str:

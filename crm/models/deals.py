@@ -11,9 +11,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+
+from crm.folding import Folded
 
 if TYPE_CHECKING:
     from crm.models.users import User
@@ -199,6 +202,8 @@ class Deal(models.Model):
             ),
             # The deals list, newest first.
             models.Index(fields=["-created_at", "-id"], name="deal_newest_first"),
+            # Search, and the filter on text: pieces of the title.
+            GinIndex(OpClass(Folded("title"), name="gin_trgm_ops"), name="deal_by_words"),
         ]
 
     def __str__(self) -> str:

@@ -16,23 +16,28 @@ from crm.board import (
     touched_cards,
 )
 from crm.cards import make_cards
-from crm.models import Deal, DealQuerySet, Pipeline, Stage
+from crm.models import Deal, DealQuerySet, Pipeline, SavedView, Stage
 from crm.views.access import PageRequest
+from crm.views.filters import BOARD_BUT, FilterBar, filters_of, what_hides
+from crm.views.saved import opening
 
 
 def shown_deals(request: PageRequest) -> DealQuerySet:
-    """The deals this person may see, narrowed to one owner by `?owner=` and to stale ones by `?stale=1`."""
+    """The deals this person may see, narrowed by the filters in the address."""
     deals = Deal.objects.visible_to(request.user)
-    if request.GET.get("stale"):
-        deals = deals.stale(now=timezone.now())
-    owner = request.GET.get("owner", "")
-    return deals.filter(owner=int(owner)) if owner.isdecimal() else deals
+    return filters_of(request, but=BOARD_BUT).narrow(deals, now=timezone.now())
+
+
+def _filter_query(request: PageRequest) -> str:
+    return filters_of(request, but=BOARD_BUT).query()
 
 
 @login_required
 @require_safe
 def board(request: PageRequest, pipeline_id: int | None = None) -> HttpResponse:
-    """One pipeline's board; without a number, the first pipeline's."""
+    """One pipeline's board; without a number the view that opens first, else the first pipeline's."""
+    if pipeline_id is None and (first := opening(request, SavedView.Layout.BOARD)) is not None:
+        return first
     rendered_at = str(timezone.now().timestamp())  # before the reads, so that nothing falls between
     pipelines = list(Pipeline.objects.filter(archived=False))
     pipeline = next((each for each in pipelines if pipeline_id in (None, each.pk)), None)
@@ -40,7 +45,10 @@ def board(request: PageRequest, pipeline_id: int | None = None) -> HttpResponse:
         return render(request, "crm/no_board.html")
     if pipeline is None:
         raise Http404
-    columns = board_columns(pipeline, shown_deals(request))
+    bar = FilterBar(request, filters_of(request, but=BOARD_BUT), layout="board", pipeline=pipeline)
+    visible = Deal.objects.visible_to(request.user)
+    columns = board_columns(pipeline, bar.filters.narrow(visible, now=timezone.now()))
+    is_empty = not any(column.totals.count for column in columns)
     context = {
         "pipeline": pipeline,
         "pipelines": pipelines,
@@ -49,8 +57,9 @@ def board(request: PageRequest, pipeline_id: int | None = None) -> HttpResponse:
         "summary": board_summary(
             [column.stage for column in columns], {column.stage.pk: column.totals for column in columns}
         ),
-        "owner": request.GET.get("owner", ""),
-        "stale": bool(request.GET.get("stale")),
+        "bar": bar,
+        "filter_query": bar.query,
+        "hiding": what_hides(bar, visible.open().filter(pipeline=pipeline)) if is_empty else [],
         "rendered_at": rendered_at,
     }
     return render(request, "crm/board.html", context)
@@ -62,7 +71,13 @@ def more_cards(request: PageRequest, stage_id: int) -> HttpResponse:
     """The next cards of a column, below the rank `?after=`."""
     stage = get_object_or_404(Stage, pk=stage_id)
     rows, more = column_page(shown_deals(request), stage, after=request.GET.get("after", ""))
-    return render(request, "crm/_cards.html", {"stage": stage, "cards": make_cards(rows), "more": more})
+    context = {
+        "stage": stage,
+        "cards": make_cards(rows),
+        "more": more,
+        "filter_query": _filter_query(request),
+    }
+    return render(request, "crm/_cards.html", context)
 
 
 @login_required
@@ -72,9 +87,12 @@ def whole_columns(request: PageRequest, pipeline_id: int) -> HttpResponse:
     pipeline = get_object_or_404(Pipeline, pk=pipeline_id)
     pairs = [pair.partition(":") for pair in request.GET.getlist("loaded")]
     loaded = {int(stage): int(count) for stage, _, count in pairs if stage.isdecimal() and count.isdecimal()}
+    query = _filter_query(request)
     cards = {
         column.stage.pk: render_to_string(
-            "crm/_cards.html", {"stage": column.stage, "cards": column.cards, "more": column.more}, request
+            "crm/_cards.html",
+            {"stage": column.stage, "cards": column.cards, "more": column.more, "filter_query": query},
+            request,
         )
         for column in board_columns(pipeline, shown_deals(request), loaded=loaded)
     }

@@ -1,62 +1,57 @@
-"""The lists: deals, contacts and companies, each with a search."""
+"""The lists of contacts and companies, each with a search."""
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import Q
+from django.db.models import Q, QuerySet
+from django.db.models.lookups import Contains
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from crm.models import Company, Contact, Deal, Pipeline
+from crm.folding import fold
+from crm.models import Company, Contact
+from crm.models.contacts import company_words, contact_words
 from crm.views.access import PageRequest
 from crm.views.pages import page_of
 
 
-@login_required
-@require_safe
-def deals(request: PageRequest) -> HttpResponse:
-    """Deals, newest first, narrowed by `?q=`, `?pipeline=` and `?status=`."""
-    typed, pipeline, status = (request.GET.get(name, "").strip() for name in ("q", "pipeline", "status"))
-    rows = Deal.objects.visible_to(request.user).select_related("company", "stage__pipeline", "owner")
-    if typed:
+def found_contacts(request: PageRequest) -> QuerySet[Contact]:
+    """Contacts, narrowed by `?q=`: each word stands in what search knows of them, or of their company."""
+    rows = Contact.objects.select_related("company")
+    for word in fold(_typed(request)).split():
+        companies = Company.objects.filter(Contains(company_words(), word)).order_by()
         rows = rows.filter(
-            Q(title__icontains=typed) | Q(company__name__icontains=typed) | Q(contact__name__icontains=typed)
+            Q(Contains(contact_words(), word))
+            | Q(emails__icontains=word)
+            | Q(company__in=companies.values("pk"))
         )
-    if pipeline.isdecimal():
-        rows = rows.filter(pipeline=int(pipeline))
-    if status in Deal.Status:
-        rows = rows.filter(status=status)
-    context = {
-        "page": page_of(rows.defer("custom_fields"), request, by="-created_at"),
-        "pipelines": Pipeline.objects.filter(archived=False),
-        "statuses": Deal.Status.choices,
-        "q": typed,
-        "pipeline": pipeline,
-        "status": status,
-    }
-    return render(request, "crm/deals.html", context)
+    return rows
+
+
+def found_companies(request: PageRequest) -> QuerySet[Company]:
+    """Companies, narrowed by `?q=` in name, domain or tax id."""
+    rows = Company.objects.all()
+    for word in fold(_typed(request)).split():
+        digits = "".join(filter(str.isdigit, word))
+        found = Q(Contains(company_words(), word))
+        rows = rows.filter(found | Q(tax_id__startswith=digits) if digits else found)
+    return rows
+
+
+def _typed(request: PageRequest) -> str:
+    return request.GET.get("q", "").replace("\0", "").strip()
 
 
 @login_required
 @require_safe
 def contacts(request: PageRequest) -> HttpResponse:
-    """Contacts by name, narrowed by `?q=` in name, e-mail or company."""
-    typed = request.GET.get("q", "").strip()
-    rows = Contact.objects.select_related("company")
-    if typed:
-        rows = rows.filter(
-            Q(name__icontains=typed) | Q(emails__icontains=typed) | Q(company__name__icontains=typed)
-        )
-    return render(request, "crm/contacts.html", {"page": page_of(rows, request, by="name"), "q": typed})
+    """Contacts by name."""
+    page = page_of(found_contacts(request), request, by="name")
+    return render(request, "crm/contacts.html", {"page": page, "q": _typed(request)})
 
 
 @login_required
 @require_safe
 def companies(request: PageRequest) -> HttpResponse:
-    """Companies by name, narrowed by `?q=` in name, domain or tax id."""
-    typed = request.GET.get("q", "").strip()
-    rows = Company.objects.all()
-    if typed:
-        digits = "".join(filter(str.isdigit, typed))
-        found = Q(name__icontains=typed) | Q(domain__icontains=typed)
-        rows = rows.filter(found | Q(tax_id__startswith=digits) if digits else found)
-    return render(request, "crm/companies.html", {"page": page_of(rows, request, by="name"), "q": typed})
+    """Companies by name."""
+    page = page_of(found_companies(request), request, by="name")
+    return render(request, "crm/companies.html", {"page": page, "q": _typed(request)})

@@ -1,10 +1,12 @@
 """Long lists, read page by page from where the last page ended (keyset), so that page 1,000 costs what page 1 does."""
 
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+
+from crm.keyset import beyond, order_of
 
 SIZE = 50
 _Row = TypeVar("_Row", bound=Model)
@@ -19,14 +21,17 @@ class Page(Generic[_Row]):
     next_url: str
 
 
-def page_of(rows: QuerySet[_Row], request: HttpRequest, *, by: str) -> Page[_Row]:
-    """The page of `rows` after the row with the id `?after=`, in the order of the field `by` (`-` for falling)."""
+def page_of(rows: QuerySet[_Row], request: HttpRequest, *, by: str, nullable: bool = False) -> Page[_Row]:
+    """The page of `rows` after the row with the id `?after=`, in the order of the field `by` (`-` for falling).
+
+    `by` may lead to another table; `nullable` says that some rows have no value there.
+    """
     name, falling = by.removeprefix("-"), by.startswith("-")
-    ordered = rows.order_by(by, "-pk" if falling else "pk")
+    ordered = rows.order_by(*order_of(name, falling=falling))
     after = request.GET.get("after", "")
-    last = rows.filter(pk=after).first() if after.isdecimal() else None
+    last = rows.filter(pk=after).values_list("pk", name).first() if after.isdecimal() else None
     if last is not None:
-        ordered = ordered.filter(_beyond(name, getattr(last, name), last.pk, "lt" if falling else "gt"))
+        ordered = ordered.filter(beyond(name, last[1], last[0], falling=falling, nullable=nullable))
     found = list(ordered[: SIZE + 1])
     more = len(found) > SIZE
     return Page(
@@ -34,10 +39,6 @@ def page_of(rows: QuerySet[_Row], request: HttpRequest, *, by: str) -> Page[_Row
         first_url=_url(request, after=None) if last is not None else "",
         next_url=_url(request, after=found[SIZE - 1].pk) if more else "",
     )
-
-
-def _beyond(name: str, value: Any, pk: int, comparison: str) -> Q:
-    return Q(**{f"{name}__{comparison}": value}) | Q(**{name: value, f"pk__{comparison}": pk})
 
 
 def _url(request: HttpRequest, *, after: int | None) -> str:

@@ -1,40 +1,55 @@
-"""What lists of deals can be narrowed by."""
+"""What lists of deals can be narrowed by: the filters of the pages (`crm.filters`), and names in other systems."""
 
-from typing import Any, ClassVar
+from typing import Any
 
+from django.db.models import QuerySet
+from django.http import QueryDict
 from django.utils import timezone
-from django_filters import rest_framework as filters
+from rest_framework.exceptions import ValidationError
+from rest_framework.filters import BaseFilterBackend
+from rest_framework.request import Request
+from rest_framework.views import APIView
 
-from crm.models import Deal, DealQuerySet
+from crm.filters import FILTERS, DealFilters, read_filters
+from crm.models import ExternalId, User
+
+_EXTERNAL = {"external_system": "system", "external_id": "value"}
 
 
-class DealFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter ships no types
+class DealFilter(BaseFilterBackend):
     """`external_system` and `external_id` together mean one name in one system."""
 
-    tag = filters.CharFilter(field_name="tags__name", lookup_expr="iexact")
-    created_after = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gt")
-    updated_after = filters.IsoDateTimeFilter(field_name="updated_at", lookup_expr="gt")
-    stale = filters.BooleanFilter(method="by_staleness", label="stale")
-    external_system = filters.CharFilter(method="leave", label="external_system")
-    external_id = filters.CharFilter(method="leave", label="external_id")
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: APIView) -> QuerySet[Any]:
+        filters = _read(request.query_params, request.user)
+        deals = filters.narrow(queryset, now=timezone.now())  # type: ignore[arg-type]  # the view's deals
+        asked = {column: request.query_params.get(name, "") for name, column in _EXTERNAL.items()}
+        given = {column: text for column, text in asked.items() if text}
+        if not given:
+            return deals
+        known = ExternalId.objects.filter(deal__isnull=False, **given)
+        return deals.filter(pk__in=known.order_by().values("deal"))
 
-    class Meta:
-        model = Deal
-        fields: ClassVar = ["pipeline", "stage", "status", "owner", "contact", "company", "source"]
+    def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
+        names = [each.name for each in FILTERS] + list(_EXTERNAL)
+        many = {each.name for each in FILTERS if each.many}
+        text = {"type": "string"}
+        return [
+            {
+                "name": name,
+                "in": "query",
+                "required": False,
+                "schema": {"type": "array", "items": text} if name in many else text,
+            }
+            for name in names
+        ]
 
-    def by_staleness(self, deals: DealQuerySet, _name: str, wanted: bool) -> DealQuerySet:
-        stale = deals.stale(now=timezone.now())
-        return stale if wanted else deals.exclude(pk__in=stale.order_by().values("pk"))
 
-    def leave(self, deals: DealQuerySet, _name: str, _value: Any) -> DealQuerySet:
-        """Both are taken together in `filter_queryset`, since they must be true of one row."""
-        return deals
-
-    def filter_queryset(self, queryset: DealQuerySet) -> DealQuerySet:
-        deals: DealQuerySet = super().filter_queryset(queryset)
-        asked = {"system": "external_system", "value": "external_id"}
-        values = {
-            f"external_id_rows__{column}": self.form.cleaned_data[name] for column, name in asked.items()
-        }
-        given = {column: value for column, value in values.items() if value}
-        return deals.filter(**given).distinct() if given else deals
+def _read(query: QueryDict, user: Any) -> DealFilters:
+    filters = read_filters(query, user=user if isinstance(user, User) else None)
+    problems = dict(filters.problems)
+    for name in _EXTERNAL:
+        if "\0" in query.get(name, ""):
+            problems[name] = "\0"
+    if problems:
+        raise ValidationError({name: [problem] for name, problem in problems.items()})
+    return filters

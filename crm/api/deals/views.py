@@ -4,6 +4,7 @@ from typing import Any, TypeVar
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.decorators import action
+from rest_framework.filters import SearchFilter
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
@@ -19,6 +20,7 @@ from crm.api.deals.serializers import (
     TimelineSerializer,
     VersionSerializer,
 )
+from crm.api.pagination import StrictOrdering
 from crm.api.schema import ErrorsSerializer
 from crm.api.viewsets import WritableResource
 from crm.history import deal_timeline
@@ -49,7 +51,7 @@ class DealViewSet(WritableResource[Deal]):
 
     queryset = Deal.objects.prefetch_related("tags", "external_id_rows")
     serializer_class = DealSerializer
-    filterset_class = DealFilter
+    filter_backends = [DealFilter, SearchFilter, StrictOrdering]
     search_fields = ("title", "contact__name", "company__name")
     ordering = ("-created_at",)
     ordering_fields = (

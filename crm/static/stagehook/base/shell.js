@@ -48,14 +48,6 @@ document.addEventListener("keydown", (event) => {
     menu.open = false;
     menu.querySelector("summary").focus();
   }
-  const typing = event.target.closest("input, textarea, select, dialog");
-  if ((event.key === "/" && !typing) || (event.key === "k" && (event.ctrlKey || event.metaKey))) {
-    const search = document.querySelector("[data-search]");
-    if (search?.checkVisibility()) {
-      event.preventDefault();
-      search.focus();
-    }
-  }
 });
 
 setTheme(document.documentElement.dataset.theme);

@@ -1,0 +1,140 @@
+"""Search across deals, contacts and companies: pieces of words, without accents, and in spite of typing errors.
+
+Every word typed must stand in what is found; only where that finds too little we look for what is spelled alike
+(PostgreSQL's trigrams), because likeness is dear and its finds are worse. Each step stops at `CANDIDATES` rows, so
+that a word that half of all deals contain costs no more than a rare one; the best of these come first.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+from django.contrib.postgres.lookups import TrigramWordSimilar
+from django.contrib.postgres.search import TrigramWordSimilarity
+from django.db import connection, transaction
+from django.db.models import F, Model, Q, QuerySet
+from django.db.models.lookups import Contains, StartsWith
+
+from crm.custom_fields import is_storable
+from crm.folding import Folded, fold
+from crm.models import Company, Contact, Deal, DealQuerySet, User
+from crm.models.contacts import company_words, contact_words
+
+SHOWN = 6  # of each kind
+CANDIDATES = 200
+ALIKE = 0.5  # of a word's trigrams: "padria" still finds "padaria", and few things find each other by chance
+LONGEST = 100
+_RELATIVES = 50  # companies and contacts whose deals are looked for
+
+_Row = TypeVar("_Row", bound=Model)
+
+
+class Kind(StrEnum):
+    DEAL = "deal"
+    CONTACT = "contact"
+    COMPANY = "company"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is found of each kind, the best first."""
+
+    deals: Sequence[Deal] = ()
+    contacts: Sequence[Contact] = ()
+    companies: Sequence[Company] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.deals or self.contacts or self.companies)
+
+
+@transaction.atomic
+def find(*, text: str, user: User) -> Found:
+    """What `text` finds of what `user` may see; nothing for an empty text."""
+    words = _words(text)
+    if not words:
+        return Found()
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL pg_trgm.word_similarity_threshold = %s", [ALIKE])
+    companies = _rows(Company.objects.all(), company_words(), words, limit=_RELATIVES)
+    contacts = _rows(Contact.objects.select_related("company"), contact_words(), words, limit=_RELATIVES)
+    return Found(
+        deals=_deals(Deal.objects.visible_to(user), words, companies=companies, contacts=contacts),
+        contacts=contacts[:SHOWN],
+        companies=companies[:SHOWN],
+    )
+
+
+def _words(text: str) -> list[str]:
+    """What is looked for: folded words; a number such as a tax id or a phone without its punctuation."""
+    if not is_storable(text):
+        return []
+    folded = fold(text[:LONGEST]).strip()
+    digits = re.sub(r"[\s().+/-]", "", folded)
+    return [digits] if digits.isdecimal() and len(digits) > 3 else folded.split()
+
+
+def _rows(rows: QuerySet[_Row], column: Folded, words: Sequence[str], *, limit: int) -> list[_Row]:
+    found = _best(rows, _contains(column, words), column, words)[:limit]
+    return list(found) or list(_best(rows, _is_like(column, words), column, words)[:limit])
+
+
+def _deals(
+    visible: DealQuerySet, words: Sequence[str], *, companies: Sequence[Company], contacts: Sequence[Contact]
+) -> list[Deal]:
+    """By their titles, then by the companies and contacts that were found, the newest first."""
+    shown = visible.select_related("company", "stage").defer("custom_fields")
+    column = Folded("title")
+    found = list(_best(shown, _contains(column, words), column, words)[:SHOWN])
+    if len(found) < SHOWN and (companies or contacts):
+        of_them = Q(company__in=[row.pk for row in companies]) | Q(contact__in=[row.pk for row in contacts])
+        others = shown.filter(of_them).exclude(pk__in=[deal.pk for deal in found])
+        found += others.order_by("-created_at", "-pk")[: SHOWN - len(found)]
+    return found or list(_best(shown, _is_like(column, words), column, words)[:SHOWN])
+
+
+def _contains(column: Folded, words: Sequence[str]) -> Q:
+    """A word of one or two letters, which has no trigram inside, is looked for at the beginning alone."""
+    found = Q()
+    for word in words:
+        is_short = len(word) < 3 and len(words) == 1
+        found &= Q(StartsWith(column, word) if is_short else Contains(column, word))
+    return found
+
+
+def _is_like(column: Folded, words: Sequence[str]) -> Q:
+    found = Q()
+    for word in words:
+        found &= Q(TrigramWordSimilar(column, word))
+    return found
+
+
+def _best(rows: QuerySet[_Row], condition: Q, column: Folded, words: Sequence[str]) -> QuerySet[_Row]:
+    """The first `CANDIDATES` that the database comes upon, ordered by how well they fit."""
+    some = rows.filter(condition).order_by().values("pk")[:CANDIDATES]
+    likeness = TrigramWordSimilarity(" ".join(words), column)
+    best: QuerySet[_Row] = rows.filter(pk__in=some).alias(  # type: ignore[assignment]  # the stubs lose the model
+        likeness=likeness
+    )
+    return best.order_by(F("likeness").desc(), "-pk")
+
+
+def recent(*, names: Sequence[str], user: User) -> Found:
+    """What was opened last, named `deal:7`, as far as it is there and may be seen, in the order given."""
+    ids: dict[str, list[int]] = {kind: [] for kind in Kind}
+    for name in names[: 4 * SHOWN]:
+        kind, _colon, number = name.partition(":")
+        if kind in ids and number.isdecimal() and len(number) < 19:
+            ids[kind].append(int(number))
+    deals = Deal.objects.visible_to(user).select_related("company", "stage").defer("custom_fields")
+    return Found(
+        deals=_in_order(deals, ids[Kind.DEAL]),
+        contacts=_in_order(Contact.objects.select_related("company"), ids[Kind.CONTACT]),
+        companies=_in_order(Company.objects.all(), ids[Kind.COMPANY]),
+    )
+
+
+def _in_order(rows: QuerySet[_Row], ids: Sequence[int]) -> list[_Row]:
+    there = {row.pk: row for row in rows.filter(pk__in=ids)} if ids else {}
+    return [there[number] for number in dict.fromkeys(ids) if number in there][:SHOWN]

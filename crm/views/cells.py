@@ -1,0 +1,73 @@
+"""The cells of the list of deals that are edited where they stand, through the same door as the deal's own page."""
+
+from django.contrib.auth.decorators import login_required
+from django.db import transaction
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from crm.actors import Actor
+from crm.columns import Column, all_columns
+from crm.deals import DealError, StaleVersion, update_deal
+from crm.history import last_change_text
+from crm.models import Deal
+from crm.views.access import PageRequest
+from crm.views.deal import visible_deal
+from crm.views.deal_fields import FieldForm, field_form
+from crm.views.deals_list import Cell
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def cell(request: PageRequest, deal_id: int, name: str) -> HttpResponse:
+    """The cell as it is shown, with `?edit` its form; on POST it is saved.
+
+    422 with what is wrong, 409 with who was faster, the form in both.
+    """
+    column = next((each for each in all_columns() if each.field == name), None)
+    if column is None:
+        raise Http404
+    deal = visible_deal(request, deal_id)
+    if request.method == "GET":
+        return (
+            _form(request, field_form(deal, name)) if "edit" in request.GET else _shown(request, deal, column)
+        )
+    form = field_form(deal, name, request.POST)
+    if form.is_stale:
+        return _conflict(request, form)
+    if not form.is_valid():
+        return _form(request, form, status=422)
+    try:
+        _save(request, form)
+    except StaleVersion:
+        return _conflict(request, field_form(visible_deal(request, deal_id), name, request.POST))
+    except DealError as error:
+        form.add_error("value", str(error))
+        return _form(request, form, status=422)
+    return _shown(request, visible_deal(request, deal_id), column)
+
+
+@transaction.atomic
+def _save(request: PageRequest, form: FieldForm) -> None:
+    update_deal(
+        deal_id=form.deal.pk,
+        actor=Actor.user(request.user),
+        fields=form.for_the_door(),
+        version=form.deal.version,
+    )
+
+
+def _shown(request: PageRequest, deal: Deal, column: Column) -> HttpResponse:
+    return render(
+        request, "crm/_cell.html", {"deal": deal, "cell": Cell(column=column, value=column.plain(deal))}
+    )
+
+
+def _form(request: PageRequest, form: FieldForm, *, status: int = 200, conflict: str = "") -> HttpResponse:
+    form.auto_id = f"cell-{form.deal.pk}-{form.name}-%s"
+    return render(request, "crm/_cell_form.html", {"form": form, "conflict": conflict}, status=status)
+
+
+def _conflict(request: PageRequest, form: FieldForm) -> HttpResponse:
+    return _form(request, form, status=409, conflict=last_change_text(form.deal, now=timezone.now()))

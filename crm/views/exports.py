@@ -1,0 +1,71 @@
+"""Lists as CSV files: what the page shows, with its filters and columns, and every row of it."""
+
+from collections.abc import AsyncIterator
+
+from django.contrib.auth.decorators import login_required
+from django.http import StreamingHttpResponse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from crm.columns import Column, all_columns, chosen_columns, plain, with_columns
+from crm.csv_export import export
+from crm.models import Company, Contact, Deal
+from crm.views.access import PageRequest
+from crm.views.deals_list import column_names
+from crm.views.filters import filters_of
+from crm.views.lists import found_companies, found_contacts
+
+
+@login_required
+@require_safe
+def deals(request: PageRequest) -> StreamingHttpResponse:
+    """The columns of the list; beside an amount stands its currency."""
+    offered = all_columns()
+    columns = _with_currency(chosen_columns(offered, column_names(request)), offered)
+    visible = Deal.objects.visible_to(request.user)
+    found = filters_of(request).narrow(visible, now=timezone.now())
+    heads = ["id", *(str(column.label) for column in columns)]
+    rows = export(
+        with_columns(found, columns),
+        heads=heads,
+        cells=lambda deal: [deal.pk, *(plain(column.plain(deal)) for column in columns)],
+    )
+    return _file(rows, name="deals")
+
+
+def _with_currency(columns: list[Column], offered: list[Column]) -> list[Column]:
+    currency = next(column for column in offered if column.name == "currency")
+    places = [column.name for column in columns]
+    if "value" not in places or "currency" in places:
+        return columns
+    at = places.index("value") + 1
+    return [*columns[:at], currency, *columns[at:]]
+
+
+@login_required
+@require_safe
+def contacts(request: PageRequest) -> StreamingHttpResponse:
+    def cells(contact: Contact) -> list[object]:
+        company = contact.company.name if contact.company else ""
+        emails, phones = ", ".join(contact.emails), ", ".join(contact.phones)
+        return [contact.pk, contact.name, company, contact.job_title, emails, phones, contact.tax_id]
+
+    heads = ["id", _("Name"), _("Company"), _("Job title"), _("E-mails"), _("Phones"), _("Tax id")]
+    return _file(export(found_contacts(request), heads=heads, cells=cells), name="contacts")
+
+
+@login_required
+@require_safe
+def companies(request: PageRequest) -> StreamingHttpResponse:
+    def cells(company: Company) -> list[object]:
+        return [company.pk, company.name, company.domain, company.tax_id]
+
+    heads = ["id", _("Name"), _("Domain"), _("Tax id")]
+    return _file(export(found_companies(request), heads=heads, cells=cells), name="companies")
+
+
+def _file(rows: AsyncIterator[str], *, name: str) -> StreamingHttpResponse:
+    day = timezone.localdate().isoformat()
+    headers = {"Content-Disposition": f'attachment; filename="{name}-{day}.csv"', "X-Accel-Buffering": "no"}
+    return StreamingHttpResponse(rows, content_type="text/csv; charset=utf-8", headers=headers)
