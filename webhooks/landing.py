@@ -115,8 +115,8 @@ def _without_blanks(value: Any) -> Any:
 
 
 def with_campaign(document: Any, fields: Any) -> Any:
-    """The native document with the campaign that brought the visitor: `utm_source` as the deal's source, and all of
-    it in a note, where the document has neither of its own. From an unmapped document the fields are taken away.
+    """The native document with the campaign that brought the visitor: `utm_source` as the deal's source where it has
+    none, and all of it in the note. From an unmapped document the fields are taken away.
     """
     if not isinstance(document, dict) or not isinstance(fields, dict):
         return document
@@ -127,10 +127,17 @@ def with_campaign(document: Any, fields: Any) -> Any:
     deal = document.get("deal", {})
     if "utm_source" in campaign and isinstance(deal, dict):
         document["deal"] = {"source": campaign["utm_source"][:_LONGEST_SOURCE], **deal}
-    if "activity" not in document:
-        lines = "\n".join(f"{name}: {value}" for name, value in campaign.items())
-        document["activity"] = {"kind": "note", "subject": _("Where the visitor came from"), "body": lines}
-    return document
+    return {**document, "activity": _with_note(document.get("activity"), campaign)}
+
+
+def _with_note(activity: Any, campaign: Mapping[str, str]) -> Any:
+    """The activity with what its text does not say of the campaign yet; a note of its own where there is none."""
+    if activity is None:
+        activity = {"kind": "note", "subject": _("Where the visitor came from")}
+    if not isinstance(activity, dict) or not isinstance(text := activity.get("body", ""), str):
+        return activity
+    lines = "\n".join(f"{name}: {value}" for name, value in campaign.items() if value not in text)
+    return {**activity, "body": "\n\n".join(filter(None, (text, lines)))}
 
 
 def _campaign(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

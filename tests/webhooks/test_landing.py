@@ -160,12 +160,22 @@ def test_the_campaign_is_kept_as_source_and_note(landing: InboundEndpoint) -> No
     assert Activity.objects.get().body == "utm_source: google\nutm_campaign: spring sale\ngclid: abc"
 
 
-def test_what_the_form_says_itself_comes_before_the_campaign(landing: InboundEndpoint) -> None:
+def test_what_the_form_says_itself_comes_first(landing: InboundEndpoint) -> None:
     post(landing, FIELDS + b"&utm_source=google&deal[source]=Fair&activity[body]=Call+me")
     deal = Deal.objects.get()
     assert deal.source is not None
     assert deal.source.name == "Fair"
-    assert Activity.objects.get().body == "Call me"
+    assert Activity.objects.get().body == "Call me\n\nutm_source: google"
+
+
+def test_what_a_mapping_says_of_the_campaign_is_not_said_twice(landing: InboundEndpoint) -> None:
+    fields = {"deal.title": "name", "activity.body": "join(' ', ['Came by', utm_source])"}
+    landing.mapping = {"fields": fields}
+    landing.save()
+    post(landing, b"name=Ana&utm_source=google&utm_term=chairs")
+    assert Activity.objects.get().body == "Came by google\n\nutm_term: chairs"
+    deal = Deal.objects.get()
+    assert (deal.title, deal.source and deal.source.name) == ("Ana", "google")
 
 
 def test_where_the_answer_comes_at_once_the_visitor_is_led_on_as_well(landing: InboundEndpoint) -> None:
