@@ -23,7 +23,7 @@ from webhooks.requests import Arrival, apply_request, hand_over, keep, store
 Reason, State = InboundRequest.Reason, InboundRequest.State
 
 # Requests that one process applies at a time. More of them only take each other's time: each is mostly Python.
-_PLACES = BoundedSemaphore(3)
+_PLACES = BoundedSemaphore(2)
 _STATUS = {
     Reason.METHOD: 405,
     Reason.DISABLED: 410,
