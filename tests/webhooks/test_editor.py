@@ -61,7 +61,7 @@ def test_a_sample_offers_odd_names_answers_by_their_names_and_headers() -> None:
         "header('X-Topic')",
     ]
     assert picks_of(sample(BODY), each="leads")[0].expression == "id"
-    assert [pick.expression for pick in lists_of(sample(BODY))] == ["form.fields", "leads"]
+    assert [found.expression for found in lists_of(sample(BODY))] == ["form.fields", "leads"]
 
 
 def test_a_body_that_cannot_be_read_offers_nothing() -> None:
@@ -217,6 +217,11 @@ def test_rows_are_offered_what_another_sample_holds(page: Client, endpoint: Inbo
     rows = page.post(f"/webhooks/endpoints/{endpoint.pk}/mapping/rows/", data).content.decode()
     assert "other = thing" in rows
     assert 'value="name"' in rows
+    many = form([("deal.title", "", "")], pasted='{"leads": [{"name": "Ana"}, {}]}', each="leads")
+    rows = page.post(f"/webhooks/endpoints/{endpoint.pk}/mapping/rows/", many).content.decode()
+    assert '<option value="leads">' in rows
+    assert "2 records" in rows
+    assert "name = Ana" in rows
 
 
 def test_nobody_but_an_administrator_edits_mappings(endpoint: InboundEndpoint) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.http import QueryDict
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
@@ -92,6 +93,15 @@ class MappingForm(forms.Form):
         super().__init__(data, initial=initial_of(endpoint))
         for name, values in (*MATCHING.items(), *WRITING.items()):
             self.fields[name] = _choice(name, values)
+        # Another list has other records, which offer other values.
+        self.fields["each"].widget.attrs |= {
+            "list": "mapping-lists",
+            "autocomplete": "off",
+            "class": "mono",
+            "hx-post": reverse("mapping-rows", args=[endpoint.pk]),
+            "hx-trigger": "change",
+            "hx-target": "#mapping-rows",
+        }
         self.rows: list[Row] = rows_of_endpoint(endpoint) if data is None else rows_from(data)
 
     def mapping(self) -> Any:

@@ -50,6 +50,14 @@ class Pick:
     shown: str
 
 
+@dataclass(frozen=True, slots=True)
+class RecordList:
+    """A list in the body, and how many records it has."""
+
+    expression: str
+    count: int
+
+
 def offered_requests(endpoint: InboundEndpoint) -> list[InboundRequest]:
     """The newest requests whose bodies are kept."""
     with_body = endpoint.requests.exclude(body=b"").exclude(state=InboundRequest.State.DUPLICATE)
@@ -96,12 +104,12 @@ def picks_of(sample: Sample | None, *, each: str) -> list[Pick]:
     return [*picks[:MOST_PICKS], *headers]
 
 
-def lists_of(sample: Sample | None) -> list[Pick]:
+def lists_of(sample: Sample | None) -> list[RecordList]:
     """The lists of objects in a sample, which a mapping may go through."""
     value = sample.value if sample else None
     found = [("@", value)] if isinstance(value, list) else list(_containers(value, ""))
     return [
-        Pick(expression, str(len(items)))
+        RecordList(expression, len(items))
         for expression, items in found
         if isinstance(items, list) and any(isinstance(item, dict) for item in items)
     ]
