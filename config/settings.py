@@ -229,6 +229,7 @@ SWEEPS = [
     "automations.tasks.look_after_health",
     "crm.tasks.mail_notices",
     "crm.tasks.cut_notices",
+    "crm.tasks.cut_attempts",
     "crm.tasks.remind_renewals",
     "webhooks.tasks.fetch_recordings",
 ]

@@ -4,11 +4,13 @@ from django.contrib import admin
 from django.urls import include, path
 
 from config import health
+from crm.views.session import admin_login
 
 urlpatterns = [
     path("health/live", health.live),
     path("health/ready", health.ready),
     path("metrics", health.Metrics.as_view()),
+    path("admin/login/", admin_login),
     path("admin/", admin.site.urls),
     path("api/", include("config.api")),
     path("", include("webhooks.urls")),

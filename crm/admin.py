@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
-from django.db.models import Model, URLField
+from django.db.models import Model, QuerySet, URLField
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
@@ -31,6 +31,7 @@ from crm.models import (
     User,
 )
 from crm.refusals import Refused
+from crm.users import delete_user, update_user
 
 if TYPE_CHECKING:  # generic for the type checker only
     _ModelAdmin = admin.ModelAdmin[Any]
@@ -50,17 +51,8 @@ class _ReadOnly(_ModelAdmin):
         return False
 
 
-@admin.register(Deal)
-class DealAdmin(_ModelAdmin):
+class _ThroughADoor(_ModelAdmin):
     """A refused write is a message on the page it came from."""
-
-    list_display = ("title", "pipeline", "stage", "status", "value", "currency", "owner")
-    list_filter = ("status", "pipeline", "stage", "owner")
-    search_fields = ("title", "contact__name", "company__name")
-    autocomplete_fields = ("contact", "company", "owner")
-    list_select_related = ("pipeline", "stage", "owner")
-    exclude = ("tags",)  # the form would set them behind the door's back
-    readonly_fields = ("pipeline", "version", "stage_entered_at", "closed_at", "created_at", "updated_at")
 
     def changeform_view(
         self,
@@ -85,6 +77,17 @@ class DealAdmin(_ModelAdmin):
     def _told(self, request: HttpRequest, refused: Refused) -> HttpResponse:
         messages.error(request, str(refused))
         return redirect(request.get_full_path())
+
+
+@admin.register(Deal)
+class DealAdmin(_ThroughADoor):
+    list_display = ("title", "pipeline", "stage", "status", "value", "currency", "owner")
+    list_filter = ("status", "pipeline", "stage", "owner")
+    search_fields = ("title", "contact__name", "company__name")
+    autocomplete_fields = ("contact", "company", "owner")
+    list_select_related = ("pipeline", "stage", "owner")
+    exclude = ("tags",)  # the form would set them behind the door's back
+    readonly_fields = ("pipeline", "version", "stage_entered_at", "closed_at", "created_at", "updated_at")
 
 
 class StageForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
@@ -150,7 +153,7 @@ class CompanyAdmin(_ModelAdmin):
 
 
 @admin.register(User)
-class PersonAdmin(_UserAdmin):
+class PersonAdmin(_ThroughADoor, _UserAdmin):
     list_display = ("email", "name", "role", "team", "is_active")
     list_filter = ("role", "team", "is_active")
     search_fields = ("email", "name")
@@ -178,6 +181,20 @@ class PersonAdmin(_UserAdmin):
     add_fieldsets = (
         (None, {"fields": ("email", "name", "role", "team", "usable_password", "password1", "password2")}),
     )
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Through the door, which keeps the last administrator."""
+        if change:
+            update_user(user_id=obj.pk, fields={name: form.cleaned_data[name] for name in form.changed_data})
+        else:
+            obj.save()
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        delete_user(user_id=obj.pk)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        for user in queryset:
+            delete_user(user_id=user.pk)
 
 
 @admin.register(Change)

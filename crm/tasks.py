@@ -2,7 +2,7 @@
 
 from django.utils import timezone
 
-from crm import notices, subscriptions
+from crm import login_limits, notices, password_reset, subscriptions
 
 
 def mail_notices() -> None:
@@ -18,3 +18,13 @@ def cut_notices() -> None:
 def remind_renewals() -> None:
     """Tell people of the renewals that are near."""
     subscriptions.remind_renewals(now=timezone.now())
+
+
+def mail_password_reset(email: str) -> None:
+    """Send the link to a new password to whoever has this address."""
+    password_reset.mail_reset(email=email)
+
+
+def cut_attempts() -> None:
+    """Remove tries to log in that are too old to count."""
+    login_limits.cut_attempts(now=timezone.now())

@@ -1,7 +1,12 @@
 """The CRM's pages."""
 
-from django.contrib.auth.views import LogoutView
-from django.urls import URLPattern, URLResolver, path
+from django.contrib.auth.views import (
+    LogoutView,
+    PasswordResetCompleteView,
+    PasswordResetConfirmView,
+    PasswordResetDoneView,
+)
+from django.urls import URLPattern, URLResolver, include, path
 
 from crm.live import live
 from crm.views import (
@@ -16,6 +21,7 @@ from crm.views import (
     exports,
     filters,
     forecast,
+    joining,
     lists,
     notices,
     people,
@@ -23,11 +29,28 @@ from crm.views import (
     search,
     session,
     subscriptions,
-    telephone,
 )
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("login/", session.Login.as_view(), name="login"),
+    path("login/code/", session.login_code, name="login-code"),
+    path("login/forgotten/", session.Forgotten.as_view(), name="password_reset"),
+    path(
+        "login/forgotten/sent/",
+        PasswordResetDoneView.as_view(template_name="crm/password_sent.html"),
+        name="password_reset_done",
+    ),
+    path(
+        "login/new-password/<uidb64>/<token>/",
+        PasswordResetConfirmView.as_view(template_name="crm/password_new.html"),
+        name="password_reset_confirm",
+    ),
+    path(
+        "login/new-password/done/",
+        PasswordResetCompleteView.as_view(template_name="crm/password_done.html"),
+        name="password_reset_complete",
+    ),
+    path("invitations/<str:text>/", joining.accept_invitation, name="accept-invitation"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("language/", session.set_language, name="language"),
     path("", board.board, name="home"),
@@ -51,7 +74,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("deals/<int:deal_id>/notes/", deal.write_note, name="deal-note"),
     path("calls/<int:call_id>/recording/", calls.recording, name="recording"),
     path("calls/<int:call_id>/recording/retry/", calls.retry_recording, name="retry-recording"),
-    path("settings/telephone/", telephone.telephone, name="telephone"),
+    path("settings/", include("crm.views.settings.urls")),
     path("deals/", deals_list.deals, name="deals"),
     path("deals/filters/", filters.choose, name="filters"),
     path("deals/export/", exports.deals, name="export-deals"),

@@ -14,6 +14,7 @@ from crm.api.serializers import SecretField, StrictModelSerializer
 from crm.api.viewsets import ReadOnlyResource, WritableResource
 from crm.models import ApiToken, Team, User
 from crm.tokens import create_token
+from crm.users import delete_user, update_user
 
 
 class TeamSerializer(StrictModelSerializer[Team]):
@@ -54,9 +55,8 @@ class UserSerializer(StrictModelSerializer[User]):
         return User.objects.create_user(**validated_data)
 
     def update(self, instance: User, validated_data: dict[str, Any]) -> User:
-        if password := validated_data.pop("password", None):
-            instance.set_password(password)
-        return super().update(instance, validated_data)
+        """Through the door, which keeps the last administrator."""
+        return update_user(user_id=instance.pk, fields=validated_data)
 
 
 class UserViewSet(WritableResource[User]):
@@ -66,6 +66,9 @@ class UserViewSet(WritableResource[User]):
     filterset_fields = ("role", "team", "is_active")
     search_fields = ("name", "email")
     ordering_fields = ("id", "name", "email", "created_at")
+
+    def perform_destroy(self, instance: User) -> None:
+        delete_user(user_id=instance.pk)
 
 
 class TokenSerializer(StrictModelSerializer[ApiToken]):

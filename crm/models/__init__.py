@@ -7,6 +7,7 @@ from crm.models.custom_fields import CustomField
 from crm.models.deals import Deal, DealQuerySet, DealsGoThroughTheDoor
 from crm.models.external_ids import ExternalId
 from crm.models.labels import LostReason, Source, Tag
+from crm.models.logins import Invitation, LoginAttempt, TwoStep
 from crm.models.notices import Notice
 from crm.models.pipelines import Pipeline, Stage
 from crm.models.subscriptions import RenewalReminder, Subscription, SubscriptionQuerySet
@@ -27,6 +28,8 @@ __all__ = [
     "DealsGoThroughTheDoor",
     "ExternalId",
     "IdempotentAnswer",
+    "Invitation",
+    "LoginAttempt",
     "LostReason",
     "Notice",
     "Pipeline",
@@ -38,5 +41,6 @@ __all__ = [
     "SubscriptionQuerySet",
     "Tag",
     "Team",
+    "TwoStep",
     "User",
 ]
