@@ -25,7 +25,7 @@ BODY: dict[str, Any] = {
 
 
 @pytest.fixture
-def page(db: None) -> Client:
+def admin(db: None) -> Client:
     boss = User.objects.create_user("boss@example.com", "secret word", name="Boss", role=User.Role.ADMIN)
     client = Client()
     client.force_login(boss)
@@ -139,11 +139,11 @@ def form(rows: list[tuple[str, str, str]], **more: Any) -> dict[str, Any]:
     return {**data, **more}
 
 
-def test_a_mapping_is_built_saved_and_kept_to(page: Client, sender: Sender, pipeline: Pipeline) -> None:
+def test_a_mapping_is_built_saved_and_kept_to(admin: Client, sender: Sender, pipeline: Pipeline) -> None:
     url = f"/webhooks/endpoints/{sender.endpoint.pk}/mapping/"
     assert sender.post(BODY).json()["status"] == "rejected"
     request = InboundRequest.objects.get()
-    shown = page.get(url).content.decode()
+    shown = admin.get(url).content.decode()
     assert "form.fields[?name==&#x27;email&#x27;].value | [0] = ana@example.com" in shown
     email = "[form.fields[?name=='email'].value | [0]]"
     rows = [
@@ -152,73 +152,73 @@ def test_a_mapping_is_built_saved_and_kept_to(page: Client, sender: Sender, pipe
         ("deal.external_ids.", "site", "'7'"),
     ]
     data = form(rows, sample=request.pk, owner="round_robin", if_missing="create")
-    preview = page.post(f"{url}preview/", data).content.decode()
+    preview = admin.post(f"{url}preview/", data).content.decode()
     assert "Would make a new deal." in preview
     assert "1234.56" in preview
     assert (Deal.objects.count(), Contact.objects.count()) == (0, 0)
-    assert page.post(url, data).status_code == 302
+    assert admin.post(url, data).status_code == 302
     endpoint = InboundEndpoint.objects.get()
     assert endpoint.mapping == {
         "fields": {"contact.emails": email, "deal.value": "to_money(total)", "deal.external_ids.site": "'7'"}
     }
     assert endpoint.writing["owner"] == "round_robin"
-    page.post(f"/webhooks/requests/{request.pk}/replay/")
+    admin.post(f"/webhooks/requests/{request.pk}/replay/")
     deal = Deal.objects.get()
     assert (f"{deal.value}", deal.title) == ("1234.56", "ana@example.com")
 
 
 def test_what_is_wrong_stands_beside_its_row_and_nothing_is_saved(
-    page: Client, endpoint: InboundEndpoint
+    admin: Client, endpoint: InboundEndpoint
 ) -> None:
     url = f"/webhooks/endpoints/{endpoint.pk}/mapping/"
-    answer = page.post(url, form([("deal.title", "", "name["), ("contact.name", "", "name")]))
+    answer = admin.post(url, form([("deal.title", "", "name["), ("contact.name", "", "name")]))
     assert answer.status_code == 422
     assert 'id="row-k0-error"' in answer.content.decode()
     assert 'id="row-k1-error"' not in answer.content.decode()
-    twice = page.post(url, form([("deal.title", "", "a"), ("deal.title", "", "b")]))
+    twice = admin.post(url, form([("deal.title", "", "a"), ("deal.title", "", "b")]))
     assert "This field is filled in twice." in twice.content.decode()
     assert InboundEndpoint.objects.get().mapping is None
-    preview = page.post(f"{url}preview/", form([("deal.title", "", "name[")])).content.decode()
+    preview = admin.post(f"{url}preview/", form([("deal.title", "", "name[")])).content.decode()
     assert "fields.deal.title" in preview
 
 
 def test_experts_write_json_and_several_mappings_are_kept_as_that(
-    page: Client, endpoint: InboundEndpoint
+    admin: Client, endpoint: InboundEndpoint
 ) -> None:
     url = f"/webhooks/endpoints/{endpoint.pk}/mapping/"
     text = '[{"when": "a", "fields": {"deal.title": "a"}}, {"fields": {"deal.title": "b"}}]'
-    assert page.post(url, form([], mode="json", text=text)).status_code == 302
+    assert admin.post(url, form([], mode="json", text=text)).status_code == 302
     assert [sorted(each) for each in InboundEndpoint.objects.get().mapping or ()] == [
         ["fields", "when"],
         ["fields"],
     ]
-    assert page.get(url).context["form"]["mode"].value() == "json"
-    wrong = page.post(url, form([], mode="json", text='{"fields": '))
+    assert admin.get(url).context["form"]["mode"].value() == "json"
+    wrong = admin.post(url, form([], mode="json", text='{"fields": '))
     assert "This is no JSON (line 1, column 12)." in wrong.content.decode()
-    refused = page.post(url, form([], mode="json", text='{"fields": {"deal.x": "a"}}'))
+    refused = admin.post(url, form([], mode="json", text='{"fields": {"deal.x": "a"}}'))
     assert "fields.deal.x" in refused.content.decode()
-    assert page.post(url, form([], mode="json", text="")).status_code == 302
+    assert admin.post(url, form([], mode="json", text="")).status_code == 302
     assert InboundEndpoint.objects.get().mapping is None
 
 
-def test_a_row_takes_what_is_picked_for_it_and_no_other(page: Client, endpoint: InboundEndpoint) -> None:
+def test_a_row_takes_what_is_picked_for_it_and_no_other(admin: Client, endpoint: InboundEndpoint) -> None:
     data = form([("deal.title", "", "name"), ("contact.phones", "", "")], pasted='{"phone": "1"}', this="k1")
     data["row-k1-pick"] = "phone"
-    row = page.post(f"/webhooks/endpoints/{endpoint.pk}/mapping/row/", data).content.decode()
+    row = admin.post(f"/webhooks/endpoints/{endpoint.pk}/mapping/row/", data).content.decode()
     assert "[to_phone(phone, &#x27;BR&#x27;)]" in row
     assert 'id="row-k1"' in row
     assert 'id="row-k0"' not in row
-    new = page.post(f"/webhooks/endpoints/{endpoint.pk}/mapping/row/", form([("deal.title", "", "name")]))
+    new = admin.post(f"/webhooks/endpoints/{endpoint.pk}/mapping/row/", form([("deal.title", "", "name")]))
     assert 'id="row-k0"' not in new.content.decode()
 
 
-def test_rows_are_offered_what_another_sample_holds(page: Client, endpoint: InboundEndpoint) -> None:
+def test_rows_are_offered_what_another_sample_holds(admin: Client, endpoint: InboundEndpoint) -> None:
     data = form([("deal.title", "", "name")], pasted='{"other": "thing"}')
-    rows = page.post(f"/webhooks/endpoints/{endpoint.pk}/mapping/rows/", data).content.decode()
+    rows = admin.post(f"/webhooks/endpoints/{endpoint.pk}/mapping/rows/", data).content.decode()
     assert "other = thing" in rows
     assert 'value="name"' in rows
     many = form([("deal.title", "", "")], pasted='{"leads": [{"name": "Ana"}, {}]}', each="leads")
-    rows = page.post(f"/webhooks/endpoints/{endpoint.pk}/mapping/rows/", many).content.decode()
+    rows = admin.post(f"/webhooks/endpoints/{endpoint.pk}/mapping/rows/", many).content.decode()
     assert '<option value="leads">' in rows
     assert "2 records" in rows
     assert "name = Ana" in rows

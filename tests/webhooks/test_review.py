@@ -30,7 +30,7 @@ def boss(db: None) -> User:
 
 
 @pytest.fixture
-def page(boss: User) -> Client:
+def admin(boss: User) -> Client:
     client = Client()
     client.force_login(boss)
     return client
@@ -112,17 +112,17 @@ def test_each_record_of_a_request_is_decided_by_itself_and_all_are_applied_toget
     assert [f"{deal.value}" for deal in Deal.objects.order_by("pk")] == ["7.00", "8.00"]
 
 
-def test_a_person_works_off_the_queue_on_its_pages(sender: Sender, twins: list[Deal], page: Client) -> None:
+def test_a_person_works_off_the_queue_on_its_pages(sender: Sender, twins: list[Deal], admin: Client) -> None:
     request_id = sender.post(DOCUMENT).json()["id"]
-    assert request_id in page.get("/webhooks/review/").content.decode()
-    shown = page.get(f"/webhooks/requests/{request_id}/").content.decode()
+    assert request_id in admin.get("/webhooks/review/").content.decode()
+    shown = admin.get(f"/webhooks/requests/{request_id}/").content.decode()
     assert all(f'value="{deal.pk}"' in shown for deal in twins)
     url = f"/webhooks/requests/{request_id}/decide/"
-    page.post(url, {"number": "0"})
+    admin.post(url, {"number": "0"})
     assert states() == [("received", "review")]
-    page.post(url, {"number": "0", "deal": twins[0].pk})
+    admin.post(url, {"number": "0", "deal": twins[0].pk})
     assert states() == [("applied", "")]
-    assert request_id not in page.get("/webhooks/review/").content.decode()
+    assert request_id not in admin.get("/webhooks/review/").content.decode()
 
 
 def test_nobody_but_an_administrator_decides(sender: Sender, twins: list[Deal]) -> None:
@@ -194,18 +194,18 @@ def test_only_one_job_of_an_endpoint_runs_at_a_time_and_only_over_what_is_kept(s
 
 
 def test_a_person_starts_and_sees_a_job_on_the_endpoints_page(
-    sender: Sender, pipeline: Pipeline, page: Client
+    sender: Sender, pipeline: Pipeline, admin: Client
 ) -> None:
     _reject(sender, 1)
     pipeline.stages.filter(name="Won").update(name="Paid")
     url = f"/webhooks/endpoints/{sender.endpoint.pk}/"
-    assert "replay-many" in page.get(url).content.decode()
-    page.post(f"{url}replay/", {"days": "7"})
+    assert "replay-many" in admin.get(url).content.decode()
+    admin.post(f"{url}replay/", {"days": "7"})
     job = ReplayJob.objects.get()
-    assert f"/webhooks/replays/{job.pk}/" in page.get(url).content.decode()
+    assert f"/webhooks/replays/{job.pk}/" in admin.get(url).content.decode()
     work_replays()
-    assert "every 1s" not in page.get(f"/webhooks/replays/{job.pk}/").content.decode()
-    page.post(f"/webhooks/replays/{job.pk}/stop/")
+    assert "every 1s" not in admin.get(f"/webhooks/replays/{job.pk}/").content.decode()
+    admin.post(f"/webhooks/replays/{job.pk}/stop/")
     assert ReplayJob.objects.get().state == "done"
 
 
