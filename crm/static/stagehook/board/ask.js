@@ -1,10 +1,4 @@
 // The dialog that the server fills: what a verb needs to know, what a stage asks for, and what was refused.
-import { toast } from "../base/toast.js";
-import { words } from "./columns.js";
-import { undoAll } from "./moves.js";
-import { clear } from "./selection.js";
-import { refresh } from "./updates.js";
-
 const dialog = document.getElementById("ask");
 
 // `values` are sent along with a POST: {deal: [ids]}.
@@ -20,11 +14,5 @@ export function enableAsking() {
     const wrong = dialog.querySelector("[aria-invalid]");
     const first = dialog.querySelector("input:not([type=hidden]), select, textarea, [autofocus]");
     if (!dialog.contains(document.activeElement) || wrong || document.activeElement === dialog) (wrong ?? first)?.focus();
-  });
-  document.addEventListener("board-done", ({ detail: { deals, message, undo, refused } }) => {
-    if (!refused) dialog.close();
-    clear();
-    refresh(deals);
-    toast(message, { action: undo ? { label: words("Undo"), key: "z", run: () => undoAll(deals) } : null });
   });
 }

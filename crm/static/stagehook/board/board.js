@@ -1,6 +1,7 @@
 // The board page: brings its parts to life.
 import { enableAsking } from "./ask.js";
 import { makeFirstCardsReachable } from "./columns.js";
+import { enableDone } from "./done.js";
 import { enableDragging } from "./drag.js";
 import { enableFolding } from "./folding.js";
 import { enableKeyboard } from "./keyboard.js";
@@ -18,5 +19,6 @@ enableKeyboard();
 enableMoveDialog();
 enableSaving();
 enableAsking();
+enableDone();
 enableQuickCreate();
 startFollowing();
