@@ -2,20 +2,27 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from email.utils import parseaddr
 from typing import Any
 
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from jmespath.functions import Functions, signature
+from stdnum.br import cnpj, cpf
 
 from crm.phones import to_e164
 
 _OBJECT: Any = {"types": ["object", "null"]}
+_ANY: Any = {"types": []}
 _NAMES: Any = {"types": ["array-string"]}
 _UNSEEN = str.maketrans("", "", " -_.:*")
 
 
 class AnswerFunctions(Functions):
-    """`field`, `lines`, `keyed` and `phone_or_null`."""
+    """`field`, `lines`, `keyed` and what gives null for an answer that is not what was asked for: `phone_or_null`,
+    `email_or_null`, `cpf_or_null`, `cnpj_or_null`.
+    """
 
     @signature(_OBJECT, _NAMES)
     def _func_field(self, answers: Mapping[str, Any] | None, names: list[str]) -> Any:
@@ -38,16 +45,46 @@ class AnswerFunctions(Functions):
         there = {_key(name): value for name, value in (answers or {}).items() if value not in (None, "")}
         return {key: value for key, value in there.items() if key} or None
 
-    @signature({"types": ["string", "number", "null"]}, {"types": ["string", "null"]})
+    @signature(_ANY, {"types": ["string", "null"]})
     def _func_phone_or_null(self, text: Any, country: str | None) -> str | None:
         """As to_phone, and null for what is no telephone number: "anonymous", an extension, an account's name."""
-        written = "" if text is None else str(text).strip()
-        if not written or any(letter.isalpha() for letter in written):
+        number = as_typed(text)
+        if any(letter.isalpha() for letter in number):
             return None
+        return unless_refused(to_e164, number, country=(country or "").upper())
+
+    @signature(_ANY)
+    def _func_email_or_null(self, text: Any) -> str | None:
+        """The address, also of "Ana Lima <ana@example.com>"."""
+        answer = as_typed(text)
+        address = parseaddr(answer)[1] if "<" in answer else answer
         try:
-            return to_e164(written, country=(country or "").upper())
-        except ValueError:
+            validate_email(address)
+        except ValidationError:
             return None
+        return address
+
+    @signature(_ANY)
+    def _func_cpf_or_null(self, text: Any) -> str | None:
+        return unless_refused(cpf.validate, as_typed(text))
+
+    @signature(_ANY)
+    def _func_cnpj_or_null(self, text: Any) -> str | None:
+        return unless_refused(cnpj.validate, as_typed(text))
+
+
+def as_typed(value: Any) -> str:
+    """A text or number without the space around it; "" for all else."""
+    is_plain = isinstance(value, str | int | float) and not isinstance(value, bool)
+    return str(value).strip() if is_plain else ""
+
+
+def unless_refused(read: Callable[..., Any], answer: Any, **how: str) -> str | None:
+    """What `read` gives, None for nothing and for what it refuses."""
+    try:
+        return str(read(answer, **how)) if answer else None
+    except ValueError:
+        return None
 
 
 def _bare(name: str) -> str:

@@ -19,7 +19,7 @@ from jmespath.functions import signature
 from stdnum.br import cnpj, cpf
 from stdnum.exceptions import ValidationError as NumberError
 
-from crm.expressions.answers import AnswerFunctions
+from crm.expressions.answers import AnswerFunctions, as_typed, unless_refused
 from crm.expressions.bounds import Budget
 from crm.expressions.errors import ExpressionError
 from crm.phones import to_e164
@@ -117,6 +117,10 @@ class NativeFunctions(AnswerFunctions):
         if cents != amount:
             _refuse(_("“%(value)s” is no amount of money."), text)
         return f"{cents:f}"
+
+    @signature(_ANY)
+    def _func_money_or_null(self, text: Any) -> str | None:
+        return unless_refused(self._func_to_money, text) if as_typed(text) else None
 
     @signature(_TEXT, _TEXT)
     def _func_from_minor(self, amount: Any, currency: Any) -> str | None:

@@ -26,6 +26,7 @@ from webhooks.endpoints import (
 )
 from webhooks.handling import MATCHING, WRITING, matching_of, writing_of
 from webhooks.models import InboundEndpoint, InboundRequest, ReplayJob
+from webhooks.presets import list_presets
 from webhooks.preview import preview
 from webhooks.problems import in_readers_language
 from webhooks.replays import start_replay
@@ -202,7 +203,20 @@ class LandingField(serializers.JSONField):
     """Which pages may post from their visitors' browsers."""
 
 
+@extend_schema_field(
+    {
+        "type": "string",
+        "maxLength": 40,
+        "examples": [preset.key for preset in list_presets()],
+        "description": "the system that sends; what is not given is taken from its preset",
+    }
+)
+class PresetField(serializers.CharField):
+    """Which preset it is made from; empty for none."""
+
+
 class EndpointSerializer(StrictModelSerializer[InboundEndpoint]):
+    preset = PresetField(required=False, allow_blank=True, max_length=40)
     verification = VerificationField(required=False)
     secret = serializers.CharField(source="new_secret", read_only=True, allow_null=True)
     recording_auth = RecordingAuthField(required=False)
