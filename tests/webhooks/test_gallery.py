@@ -97,7 +97,7 @@ def test_piperun_is_answered_as_piperun_answers(pipeline: Pipeline) -> None:
 
 def test_piperun_is_told_of_a_refusal_in_its_own_words(pipeline: Pipeline) -> None:
     endpoint = create_endpoint(fields={"name": "Site", "preset": "piperun"}, created_by=None)
-    answer = Sender(endpoint).post({"leads": [{"name": "Zeca", "email": "no address"}]})
+    answer = Sender(endpoint).post({"leads": [{"name": "Zeca", "title": "x" * 201}]})
     assert answer.status_code == 422
     told = answer.json()
     assert (told["success"], told["data"]["id"]) == (False, [])
