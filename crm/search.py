@@ -111,13 +111,14 @@ def _is_like(column: Folded, words: Sequence[str]) -> Q:
 
 
 def _best(rows: QuerySet[_Row], condition: Q, column: Folded, words: Sequence[str]) -> QuerySet[_Row]:
-    """The first `CANDIDATES` that the database comes upon, ordered by how well they fit."""
+    """The first `CANDIDATES` that the database comes upon, ordered by how well they fit; open deals before closed."""
     some = rows.filter(condition).order_by().values("pk")[:CANDIDATES]
     likeness = TrigramWordSimilarity(" ".join(words), column)
     best: QuerySet[_Row] = rows.filter(pk__in=some).alias(  # type: ignore[assignment]  # the stubs lose the model
         likeness=likeness
     )
-    return best.order_by(F("likeness").desc(), "-pk")
+    ties = [F("closed_at").desc(nulls_first=True)] if rows.model is Deal else []
+    return best.order_by(F("likeness").desc(), *ties, "-pk")
 
 
 def recent(*, names: Sequence[str], user: User) -> Found:

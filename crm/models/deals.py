@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol
+from typing import Any, ClassVar, NoReturn, Protocol
 
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex, OpClass
@@ -17,9 +17,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from crm.folding import Folded
-
-if TYPE_CHECKING:
-    from crm.models.users import User
+from crm.models.users import User
 
 
 class DealsGoThroughTheDoor(TypeError):
@@ -49,14 +47,15 @@ def open_door() -> Iterator[None]:
 class DealQuerySet(models.QuerySet["Deal"]):
     """Deals, with the reads that are used in more than one place."""
 
-    def visible_to(self, user: "User") -> "DealQuerySet":
+    def visible_to(self, user: User) -> "DealQuerySet":
         """Everything for administrators and managers; a rep's own deals and those of the rep's team."""
         if user.sees_all_deals:
             return self
-        mine = models.Q(owner=user)
-        if user.team_id is not None:
-            mine |= models.Q(owner__team=user.team_id)
-        return self.filter(mine)
+        if user.team_id is None:
+            return self.filter(owner=user)
+        # A subquery, because a join would have to be made for every deal before the first can be shown.
+        mates = User.objects.filter(models.Q(pk=user.pk) | models.Q(team=user.team_id))
+        return self.filter(owner__in=mates.order_by().values("pk"))
 
     def open(self) -> "DealQuerySet":
         return self.filter(status=Deal.Status.OPEN)

@@ -109,6 +109,15 @@ class FilterForm(forms.Form):
     """The filters as inputs, under the names they have in an address."""
 
     q = forms.CharField(label=gettext_lazy("Text"), required=False, max_length=200)
+    stale = forms.ChoiceField(
+        label=gettext_lazy("Stale"),
+        required=False,
+        choices=[
+            ("", gettext_lazy("Stale or not")),
+            ("true", gettext_lazy("Too long in the stage")),
+            ("false", gettext_lazy("Not too long in the stage")),
+        ],
+    )
     owner = forms.MultipleChoiceField(label=gettext_lazy("Owner"), required=False)
     team = forms.MultipleChoiceField(label=gettext_lazy("Team"), required=False)
     tag = forms.MultipleChoiceField(label=gettext_lazy("Tag"), required=False)
@@ -121,15 +130,6 @@ class FilterForm(forms.Form):
     created_before = DayField(label=gettext_lazy("Created until"), required=False)
     updated_after = DayField(label=gettext_lazy("Updated from"), required=False)
     updated_before = DayField(label=gettext_lazy("Updated until"), required=False)
-    stale = forms.ChoiceField(
-        label=gettext_lazy("Stale"),
-        required=False,
-        choices=[
-            ("", gettext_lazy("Stale or not")),
-            ("true", gettext_lazy("Too long in the stage")),
-            ("false", gettext_lazy("Not too long in the stage")),
-        ],
-    )
 
     def __init__(self, filters: DealFilters, *, layout: str) -> None:
         initial = {
