@@ -124,7 +124,7 @@ def column_page(
     return rows[:count], len(rows) > count
 
 
-def touched_cards(deals: DealQuerySet, deal_ids: Collection[int], pipeline: Pipeline) -> list[Card]:
+def touched_cards(deals: DealQuerySet, deal_ids: Collection[int], pipeline: Pipeline | int) -> list[Card]:
     """Cards of those deals that are (still) on this board."""
     return make_cards(list(card_rows(deals.open().filter(pk__in=deal_ids, pipeline=pipeline))))
 
@@ -136,11 +136,11 @@ def _stage_badges(pipeline: Pipeline) -> dict[int, StageBadge]:
     return badges
 
 
-def stage_totals(stages: Sequence[Stage], deals: DealQuerySet) -> dict[int, Totals]:
+def stage_totals(stages: Collection[Stage], deals: DealQuerySet) -> dict[int, Totals]:
     """The totals of the stages of one pipeline that hold any of `deals`, by their ids."""
     if not stages:
         return {}
-    rows = deals.open().filter(pipeline=stages[0].pipeline_id).order_by("stage", "currency")
+    rows = deals.open().filter(pipeline=next(iter(stages)).pipeline_id).order_by("stage", "currency")
     counted = rows.values("stage", "currency").annotate(
         count=Count("*"), amount=Sum("value"), stale=Count("value", filter=_is_stale(stages, timezone.now()))
     )

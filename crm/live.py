@@ -1,145 +1,69 @@
-"""Live boards: what `crm.announcements` tells PostgreSQL's listeners, passed on to open browsers as server-sent events.
+"""Live boards: what happens to deals, passed on to open browsers as server-sent events.
 
-Each web process listens once, on a connection of its own, and hands every message to its open streams. The messages
-are hints ("deal 7 was touched"): the browser fetches what it may see. A stream must not keep a database connection,
-or a few hundred open boards exhaust the server; so the one of the login check is given back before it begins.
+A board is told with the cards drawn anew. They are drawn once for all who read the same: two hundred browsers that
+fetched them for themselves would keep a process busy for seconds. A stream must not keep a database connection, or
+a few hundred open boards exhaust the server; so the one of the login check is given back before it begins, and what is
+drawn for all of them is drawn by one thread with one connection.
 """
 
 import asyncio
 import json
+import logging
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
+from zoneinfo import ZoneInfo
 
-import psycopg
 from asgiref.sync import sync_to_async
-from django.db import connection, connections
+from django.db import Error, close_old_connections, connections
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.utils import timezone, translation
 
-from crm.announcements import BOARD_CHANNEL
+from crm.board import stage_totals, touched_cards
+from crm.hub import RETRY, Message, hub
+from crm.models import Deal, Stage, User
+from crm.views.access import PageRequest
+from crm.views.board import drawn, numbers_of, shown_deals
 
 KEEPALIVE = 20.0  # seconds of silence after which proxies are shown that the stream is alive
+COUNT_AGAIN = 1.0  # seconds between counts of the same columns while changes follow upon each other
 LONGEST = 15 * 60.0  # seconds after which a browser must come back, so that its login is checked again
-REMEMBERED = 500  # messages kept for browsers that come back
-BACKLOG = 100  # messages a slow browser may fall behind before it is sent away to catch up
-SKEW = 1.0  # seconds that the clocks of two web servers may differ
-RETRY = 1.0  # seconds between attempts to listen, and until a browser comes back
 
+Draw = Callable[[PageRequest, User, Message], dict[str, object]]
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    at: float
-    pipelines: frozenset[int]
-    data: str
-
-
-Stream = asyncio.Queue[Message | None]  # None stands for messages that were lost
-
-
-class Hub:
-    """The one listener of this process and the streams that hear it."""
-
-    def __init__(self) -> None:
-        self._streams: set[Stream] = set()
-        self._recent: deque[Message] = deque(maxlen=REMEMBERED)
-        self._listening = asyncio.Event()
-        self._listening_since = 0.0
-        self._listener: asyncio.Task[None] | None = None
-
-    async def join(self, *, since: float) -> Stream:
-        """A stream of every message from now on, after those since `since`, or None where they are forgotten."""
-        if self._listener is None or self._listener.done():
-            self._listener = asyncio.create_task(self._listen_for_ever())
-        await self._listening.wait()
-        stream: Stream = asyncio.Queue(BACKLOG + REMEMBERED)
-        for message in self._since(since):
-            stream.put_nowait(message)
-        self._streams.add(stream)
-        return stream
-
-    def leave(self, stream: Stream) -> None:
-        self._streams.discard(stream)
-
-    def __contains__(self, stream: Stream) -> bool:
-        """False for a browser that was too slow and has to come back."""
-        return stream in self._streams
-
-    def _since(self, moment: float) -> Sequence[Message | None]:
-        overflowed = len(self._recent) == REMEMBERED and self._recent[0].at > moment
-        if overflowed or moment < self._listening_since:
-            return [None]
-        return [message for message in self._recent if message.at > moment - SKEW]
-
-    async def _listen_for_ever(self) -> None:
-        while True:
-            with suppress(psycopg.Error):
-                await self._listen()
-            self._listening.clear()
-            await asyncio.sleep(RETRY)
-
-    async def _listen(self) -> None:
-        parameters = await sync_to_async(_connection_parameters)()
-        async with await psycopg.AsyncConnection.connect(**parameters, autocommit=True) as listening:
-            await listening.execute(f"LISTEN {BOARD_CHANNEL}")
-            self._listening_since = time.time()
-            self._listening.set()
-            self._tell(None)
-            async for notification in listening.notifies():
-                message = _message(notification.payload)
-                self._recent.append(message)
-                self._tell(message)
-
-    def _tell(self, message: Message | None) -> None:
-        for stream in list(self._streams):
-            try:
-                stream.put_nowait(message)
-            except asyncio.QueueFull:
-                self.leave(stream)
-
-
-def _connection_parameters() -> dict[str, Any]:
-    """Django's connection parameters, less those that only its own connections understand."""
-    parameters = connection.get_connection_params()
-    return {
-        name: value for name, value in parameters.items() if name not in ("context", "cursor_factory", "pool")
-    }
-
-
-def _message(payload: str) -> Message:
-    told = json.loads(payload)
-    data = json.dumps({"stages": told["stages"], "deals": told["deals"], "by": told["by"]["name"]})
-    return Message(at=time.time(), pipelines=frozenset(told["pipelines"]), data=data)
-
-
-hub = Hub()
+logger = logging.getLogger(__name__)
+_counted_at: dict[Hashable, float] = {}
+_artist = ThreadPoolExecutor(max_workers=1, thread_name_prefix="live")
 
 
 async def live(request: HttpRequest) -> HttpResponseBase:
-    """`?pipeline=ID&since=UNIX_SECONDS`: the events `touched` ({"stages", "deals", "by"}) and `missed` (look again).
+    """`?pipeline=ID&since=UNIX_SECONDS`: the events `touched` and `missed` (look again).
 
-    `Last-Event-ID`, which browsers send when they come back by themselves, wins over `since`.
+    `touched` is {"deals": [ids], "by": {id: name}, "answer"}. With `&cards=1` and the board's own filters `answer` is
+    how these deals stand on the board now: {"cards", "gone"} of `touched_answer`; else null. The event `numbers`
+    follows it, {"columns", "summary"}. `Last-Event-ID`, which browsers send when they come back by themselves, wins
+    over `since`.
     """
     user = await request.auser()
     pipeline, since = request.GET.get("pipeline", ""), request.GET.get("since", "")
-    if not user.is_authenticated:
+    if not isinstance(user, User):
         return HttpResponse(status=403)
     try:
         number, moment = int(pipeline), float(request.headers.get("Last-Event-ID") or since or 0)
     except ValueError:
         return HttpResponse(status=400)
     await sync_to_async(connections.close_all)()
+    request.user = user
     return StreamingHttpResponse(
-        _events(number, moment),
+        _events(request, user, number, moment),  # type: ignore[arg-type]  # `user` is set, as behind the login
         content_type="text/event-stream",
         headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"},
     )
 
 
-async def _events(pipeline: int, since: float) -> AsyncIterator[bytes]:
+async def _events(request: PageRequest, user: User, pipeline: int, since: float) -> AsyncIterator[bytes]:
+    joined_at = time.time()
     stream = await hub.join(since=since)
     ends_at = time.monotonic() + LONGEST
     try:
@@ -152,10 +76,96 @@ async def _events(pipeline: int, since: float) -> AsyncIterator[bytes]:
                 continue
             if message is None:
                 yield _event("missed", at=time.time(), data="{}")
-            elif pipeline in message.pipelines:
-                yield _event("touched", at=message.at, data=message.data)
+            elif pipeline == message.pipeline:
+                is_news = bool(request.GET.get("cards") and message.by) and message.at > joined_at
+                cards = await _drawn(_cards, request, user, message) if is_news else None
+                yield _event("touched", at=message.at, data=_told(message, cards))
+                if cards and (numbers := await _drawn(_numbers, request, user, message)) not in (None, "{}"):
+                    yield _event("numbers", at=message.at, data=numbers)
     finally:
         hub.leave(stream)
+
+
+async def _drawn(draw: Draw, request: PageRequest, user: User, message: Message) -> str | None:
+    """What `draw` makes of a message for this reader, as JSON; None where it fails: browsers fetch for themselves."""
+
+    async def work() -> str:
+        return await asyncio.get_running_loop().run_in_executor(
+            _artist, _as_read, draw, request, user, message
+        )
+
+    try:
+        return await hub.draw(message, (draw.__name__, _sight(request, user)), work)
+    except Error:
+        logger.warning("A live board could not be drawn", exc_info=True)
+        return None
+
+
+def _sight(request: PageRequest, user: User) -> tuple[Hashable, ...]:
+    """What makes two people read the same: whose deals, which filter, what language and time zone."""
+    return _share(request, user), _language(request, user), user.time_zone
+
+
+def _share(request: PageRequest, user: User) -> Hashable:
+    """What makes them see the same deals; a filter may say "me", and a day begins when it does for the reader."""
+    sees = "all" if user.sees_all_deals else f"team {user.team_id}" if user.team_id else f"user {user.pk}"
+    asked = sorted((name, *values) for name, values in request.GET.lists() if name != "since")
+    is_own = any("me" in value.split(",") for _name, *values in asked for value in values)
+    return sees, user.pk if is_own else None, user.time_zone, *asked
+
+
+def _language(request: PageRequest, user: User) -> str:
+    return user.language or translation.get_language_from_request(request)
+
+
+def _as_read(draw: Draw, request: PageRequest, user: User, message: Message) -> str:
+    close_old_connections()
+    zone = ZoneInfo(user.time_zone) if user.time_zone else None
+    with translation.override(_language(request, user)), timezone.override(zone):
+        return json.dumps(draw(request, user, message))
+
+
+def _cards(request: PageRequest, user: User, message: Message) -> dict[str, object]:
+    """`{"cards", "gone"}`, as in `touched_answer`. Cards are drawn once a language, and shown to those who see them."""
+    deal_ids = list(message.by)
+
+    def draw_all() -> dict[int, dict[str, object]]:
+        return {
+            card.id: drawn(card) for card in touched_cards(Deal.objects.all(), deal_ids, message.pipeline)
+        }
+
+    def find_visible() -> set[int]:
+        here = shown_deals(request).open().filter(pk__in=deal_ids, pipeline=message.pipeline)
+        return set(here.values_list("pk", flat=True))
+
+    visible = message.once(("visible", _share(request, user)), find_visible)
+    cards = message.once(("cards", *_sight(request, user)[1:]), draw_all)
+    return {
+        "cards": [card for deal_id, card in cards.items() if deal_id in visible],
+        "gone": [deal_id for deal_id in deal_ids if deal_id not in visible],
+    }
+
+
+def _numbers(request: PageRequest, user: User, message: Message) -> dict[str, object]:
+    """`{"columns", "summary"}`, counted once for all languages.
+
+    Counting takes longest. So it comes after all cards, and nothing is counted twice a second where another change has
+    happened meanwhile.
+    """
+    sight, now = (message.pipeline, *_sight(request, user)), time.monotonic()
+    if message.overtaken and now - _counted_at.get(sight, 0) < COUNT_AGAIN:
+        return {}
+    _counted_at[sight] = now
+    stages = message.once("stages", lambda: list(Stage.objects.filter(pipeline=message.pipeline)))
+    totals = message.once(
+        ("totals", _share(request, user)), lambda: stage_totals(stages, shown_deals(request))
+    )
+    return numbers_of(stages, totals)
+
+
+def _told(message: Message, cards: str | None) -> str:
+    deals, by = json.dumps(list(message.by)), json.dumps(message.by)
+    return f'{{"deals": {deals}, "by": {by}, "answer": {cards or "null"}}}'
 
 
 def _event(name: str, *, at: float, data: str) -> bytes:

@@ -1,5 +1,7 @@
 """The board of a pipeline, and the pieces of it that a browser asks for later."""
 
+from collections.abc import Collection, Mapping
+
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
@@ -15,7 +17,7 @@ from crm.board import (
     stage_totals,
     touched_cards,
 )
-from crm.cards import make_cards
+from crm.cards import Card, make_cards
 from crm.models import Deal, DealQuerySet, Pipeline, SavedView, Stage
 from crm.views.access import PageRequest
 from crm.views.filters import BOARD_BUT, FilterBar, filters_of, what_hides
@@ -115,25 +117,31 @@ def touched_answer(request: PageRequest, pipeline: Pipeline, deal_ids: list[int]
     """
     cards = touched_cards(shown_deals(request), deal_ids, pipeline)
     return {
-        "cards": [
-            {
-                "id": card.id,
-                "stage": card.stage,
-                "rank": card.rank,
-                "version": card.version,
-                "html": card.html,
-            }
-            for card in cards
-        ],
+        "cards": [drawn(card) for card in cards],
         "gone": sorted(set(deal_ids) - {card.id for card in cards}),
         **numbers(request, pipeline),
+    }
+
+
+def drawn(card: Card) -> dict[str, object]:
+    """A card as browsers put it into its column."""
+    return {
+        "id": card.id,
+        "stage": card.stage,
+        "rank": card.rank,
+        "version": card.version,
+        "html": card.html,
     }
 
 
 def numbers(request: PageRequest, pipeline: Pipeline) -> dict[str, object]:
     """Count, sums and share of every column, and the headline, as they are shown."""
     stages = list(pipeline.stages.all())
-    totals = stage_totals(stages, shown_deals(request))
+    return numbers_of(stages, stage_totals(stages, shown_deals(request)))
+
+
+def numbers_of(stages: Collection[Stage], totals: Mapping[int, Totals]) -> dict[str, object]:
+    """The same of totals that are known already."""
     return {
         "columns": [_numbers(stage, totals.get(stage.pk, Totals())) for stage in stages],
         "summary": board_summary(stages, totals),

@@ -277,8 +277,9 @@ def test_without_a_stream_the_board_looks_again_every_10_seconds(
 def test_a_stale_move_is_put_right_and_says_who_was_faster(
     open_page: OpenPage, alice: User, bob: User, deals: dict[str, Deal], stages: list[Stage]
 ) -> None:
-    page = open_page(alice, "/")
-    page.context.route("**/touched/**", lambda route: route.abort())  # this board hears nothing in time
+    page = open_page(alice, "/login/")
+    page.context.route("**/live/?*", lambda route: route.abort())  # this board hears nothing in time
+    page.goto("/")
     move_deal(deal_id=deals["School"].pk, stage=stages[2], actor=Actor.user(bob))
     drag(page, deals["School"], column(page, stages[1]).locator(".cards"))
     expect(page.get_by_role("alert")).to_have_text("Bob Dias moved this deal to “Closing” now.")

@@ -31,15 +31,16 @@ export const isAt = (card, spot) => columnOf(card) === spot.column && card.nextE
 
 // Shows what the server answered: cards by their rank, what is gone, and the numbers of the columns.
 // `by` names, by deal, who has changed it, where that was somebody else.
-export function show({ cards = [], gone = [], columns: numbers, summary }, { arriving = false, by = new Map() } = {}) {
+export function show({ cards = [], gone = [], columns: numbers = [], summary = {} }, { arriving = false, by = new Map() } = {}) {
   for (const dealId of gone) cardOf(dealId)?.remove();
   for (const card of cards) place(card, arriving, by.get(card.id));
   for (const column of numbers) showNumbers(column);
   for (const [name, text] of Object.entries(summary)) board.parentNode.querySelector(`[data-summary="${name}"]`).textContent = text;
 }
 
-function place({ id, stage, rank, html }, arriving, by) {
+function place({ id, stage, rank, version, html }, arriving, by) {
   const old = cardOf(id);
+  if (old && Number(old.dataset.version) > version) return; // news that were overtaken
   const list = board.querySelector(`[data-stage-id="${stage}"] .cards`);
   const fresh = parse(html);
   const below = list && [...list.querySelectorAll(":scope > .card")].find((card) => card !== old && card.dataset.rank > rank);
@@ -49,7 +50,10 @@ function place({ id, stage, rank, html }, arriving, by) {
     return;
   }
   const next = below ?? unread;
-  if (old?.parentNode === list && old.nextElementSibling === next && plain(old) === plain(fresh)) return;
+  if (old?.parentNode === list && old.nextElementSibling === next && plain(old) === plain(fresh)) {
+    if (by) arrive(old, by); // it came by another way, without the name
+    return;
+  }
   const moved = old && columnOf(old) !== columnOf(list);
   const focused = old?.contains(document.activeElement);
   old?.remove();
@@ -86,10 +90,11 @@ function showNumbers({ stage, count, sums, weighted, stale, over, share }) {
 }
 
 // Brings all columns to what the server says they are. Cards that say the same stay the elements they were.
-export function showWhole({ cards, ...numbers }) {
+export function showWhole({ cards, ...numbers }, { by = new Map() } = {}) {
   const focused = document.activeElement.closest?.(".card")?.id;
   for (const [stage, html] of Object.entries(cards)) fill(board.querySelector(`[data-stage-id="${stage}"] .cards`), html);
   show(numbers);
+  for (const [dealId, name] of by) if (name && cardOf(dealId)) arrive(cardOf(dealId), name);
   if (focused && !document.activeElement.closest(".card")) focusCard(document.getElementById(focused));
 }
 
@@ -113,7 +118,7 @@ export function dropRepeatedCards() {
 }
 
 // What a card says, whether Tab reaches it or not.
-const plain = (item) => item.outerHTML.replaceAll('tabindex="0"', 'tabindex="-1"');
+const plain = (item) => item.outerHTML.replaceAll('tabindex="0"', 'tabindex="-1"').replace(/^<li class="card[^"]*"/, '<li class="card"').replace(/^([^>]*) data-by="[^"]*"/, "$1");
 
 // One card of a column can be reached with Tab; the arrow keys lead to the others.
 export function makeReachable(card) {

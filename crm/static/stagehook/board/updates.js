@@ -1,4 +1,4 @@
-// What others do: hints from the live stream become fetches of the cards they name. Nothing changes under a card that
+// What others do: the live stream brings the cards, or hints at them, and they are fetched. Nothing changes under a card that
 // is in the hand or being saved: hints wait until then, and what was fetched meanwhile is fetched again.
 import { follow } from "../live/live.js";
 import { board, columns, dropRepeatedCards, makeFirstCardsReachable, show, showWhole, words } from "./columns.js";
@@ -6,10 +6,12 @@ import { board, columns, dropRepeatedCards, makeFirstCardsReachable, show, showW
 const GATHER = 60; // ms in which hints are gathered into one fetch
 const RETRY = 3000; // ms until a fetch that failed is tried again
 const ECHO = 3000; // ms within which our own change comes back to us as a hint
+const SPREAD = 2000; // ms over which boards spread that all have to look again at once
 
 const touched = new Set(); // deal ids
 const echoes = new Map(); // deal id -> until when its next hint is our own
 const authors = new Map(); // deal id -> who has changed it, as its card will say
+let ownUntil = 0;
 let everything = false;
 let held = 0;
 let holds = 0;
@@ -26,16 +28,19 @@ export function release() {
   plan();
 }
 
-export const expectEcho = (dealId) => echoes.set(Number(dealId), Date.now() + ECHO);
+export function expectEcho(dealId) {
+  ownUntil = Date.now() + ECHO;
+  echoes.set(Number(dealId), ownUntil);
+}
 
 export function refresh(dealIds) {
   for (const dealId of dealIds) touched.add(dealId);
   plan();
 }
 
-function lookAgain() {
+function lookAgain(delay = GATHER) {
   everything = true;
-  plan();
+  plan(delay);
 }
 
 function plan(delay = GATHER) {
@@ -54,9 +59,10 @@ async function fetchNow() {
     plan(answer ? GATHER : RETRY);
     return;
   }
-  if (whole) showWhole(answer);
-  else show(answer, { arriving: true, by: new Map(dealIds.map((dealId) => [Number(dealId), authors.get(Number(dealId))])) });
-  for (const dealId of dealIds) authors.delete(Number(dealId));
+  const by = new Map(dealIds.map((dealId) => [Number(dealId), authors.get(Number(dealId))]));
+  for (const dealId of by.keys()) authors.delete(dealId);
+  if (whole) showWhole(answer, { by });
+  else show(answer, { arriving: true, by });
   makeFirstCardsReachable();
 }
 
@@ -69,11 +75,23 @@ async function get(url, pairs) {
   return response?.ok && !response.redirected ? response.json() : null;
 }
 
-function hear({ deals, by }) {
+// What the stream has drawn is shown as it is, unless it may be older than what we have just done ourselves.
+function hear({ deals, by, answer }) {
   const news = deals.filter((dealId) => !isEcho(dealId));
-  for (const dealId of news) authors.set(dealId, by);
-  if (deals.length) refresh(news);
-  else lookAgain();
+  if (!deals.length) lookAgain(Math.random() * SPREAD);
+  else if (answer && news.length === deals.length && !held && !touched.size && !everything && Date.now() > ownUntil) {
+    show(answer, { arriving: true, by: new Map(news.map((dealId) => [dealId, by[dealId]])) });
+    makeFirstCardsReachable();
+  } else {
+    for (const dealId of news) authors.set(dealId, by[dealId]);
+    refresh(news);
+  }
+}
+
+// Counts and sums follow the cards. Those that may be older than what we have just done are fetched.
+function hearNumbers(numbers) {
+  if (held || touched.size || everything || Date.now() <= ownUntil) return;
+  show(numbers);
 }
 
 function isEcho(dealId) {
@@ -91,5 +109,7 @@ function showState(state) {
 
 export function startFollowing() {
   board.addEventListener("htmx:afterSwap", dropRepeatedCards);
-  follow({ url: board.dataset.liveUrl, since: board.dataset.renderedAt, touched: hear, missed: lookAgain, state: showState });
+  const url = `${board.dataset.liveUrl}&cards=1${location.search.replace("?", "&")}`;
+  const missed = (byItself) => lookAgain(byItself ? GATHER : Math.random() * SPREAD);
+  follow({ url, since: board.dataset.renderedAt, touched: hear, numbers: hearNumbers, missed, state: showState });
 }

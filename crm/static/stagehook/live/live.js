@@ -1,9 +1,10 @@
 // Follows the server's live stream. A hidden tab closes its stream (browsers allow six per server) and catches up when
-// it is shown again. Where the stream cannot be had, the page is told to look again every 10 s.
+// it is shown again. Where the stream cannot be had, the page is told to look again every 10 s (`missed(true)`: not all
+// at once with the others).
 const GIVE_UP = 5000; // ms without a hello
 const POLL = 10000;
 
-export function follow({ url, since, touched, missed, state = () => {} }) {
+export function follow({ url, since, touched, missed, numbers = () => {}, state = () => {} }) {
   let source = null;
   let last = since;
   let silence = 0;
@@ -21,6 +22,7 @@ export function follow({ url, since, touched, missed, state = () => {} }) {
       last = event.lastEventId;
       touched(JSON.parse(event.data));
     });
+    source.addEventListener("numbers", (event) => numbers(JSON.parse(event.data)));
     source.addEventListener("missed", (event) => {
       last = event.lastEventId;
       missed();
@@ -45,7 +47,7 @@ export function follow({ url, since, touched, missed, state = () => {} }) {
     state("polling");
     clearInterval(polling);
     polling = setInterval(() => {
-      missed();
+      missed(true);
       if (source.readyState === EventSource.CLOSED) open();
     }, POLL);
   }
