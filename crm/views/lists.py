@@ -19,10 +19,12 @@ def found_contacts(request: PageRequest) -> QuerySet[Contact]:
     rows = Contact.objects.select_related("company")
     for word in fold(_typed(request)).split():
         companies = Company.objects.filter(Contains(company_words(), word)).order_by()
+        ids = Contact.objects.order_by().values("pk")
+        of_them = ids.filter(company__in=companies.values("pk"))
         rows = rows.filter(
-            Q(Contains(contact_words(), word))
-            | Q(emails__icontains=word)
-            | Q(company__in=companies.values("pk"))
+            pk__in=ids.filter(Contains(contact_words(), word)).union(
+                ids.filter(emails__contains=[word]), of_them
+            )
         )
     return rows
 
