@@ -86,6 +86,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("forecast/", forecast.forecast, name="forecast"),
     path("search/", search.search, name="search"),
     path("contacts/export/", exports.contacts, name="export-contacts"),
+    path("subscriptions/export/", exports.subscriptions, name="export-subscriptions"),
     path("companies/export/", exports.companies, name="export-companies"),
     path("contacts/", lists.contacts, name="contacts"),
     path("contacts/<int:contact_id>/", people.contact, name="contact"),

@@ -10,11 +10,12 @@ from django.views.decorators.http import require_safe
 
 from crm.columns import Column, all_columns, chosen_columns, plain, with_columns
 from crm.csv_export import export
-from crm.models import Company, Contact, Deal
+from crm.models import Company, Contact, Deal, Subscription
 from crm.views.access import PageRequest
 from crm.views.deals_list import column_names
 from crm.views.filters import filters_of
 from crm.views.lists import found_companies, found_contacts
+from crm.views.subscriptions import RenewalFilter
 
 
 @login_required
@@ -63,6 +64,24 @@ def companies(request: PageRequest) -> StreamingHttpResponse:
 
     heads = ["id", _("Name"), _("Domain"), _("Tax id")]
     return _file(export(found_companies(request), heads=heads, cells=cells), name="companies")
+
+
+@login_required
+@require_safe
+def subscriptions(request: PageRequest) -> StreamingHttpResponse:
+    def cells(plan: Subscription) -> list[object]:
+        deal, company = plan.deal, plan.company or (plan.deal and plan.deal.company)
+        owner = deal.owner if deal else None
+        names = [str(row) if row else "" for row in (company, deal, owner)]
+        state = plan.get_status_display()
+        return [plan.pk, plan.plan, *names, state, plan.amount, plan.currency, plain(plan.renews_on)]
+
+    visible = Subscription.objects.visible_to(request.user)
+    found = RenewalFilter(request.GET).narrow(visible, today=timezone.localdate())
+    related = found.select_related("company", "deal__company", "deal__owner")
+    money = [_("Amount"), _("Currency"), _("Renews on")]
+    heads = ["id", _("Plan"), _("Company"), _("Deal"), _("Owner"), _("Status"), *money]
+    return _file(export(related, heads=heads, cells=cells), name="subscriptions")
 
 
 def _file(rows: AsyncIterator[str], *, name: str) -> StreamingHttpResponse:

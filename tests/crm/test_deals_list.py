@@ -14,7 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 from crm.actors import Actor
 from crm.csv_export import AT_A_TIME, BOM, lines
 from crm.deals import create_deal, update_deal
-from crm.models import Company, Contact, CustomField, Deal, Stage, User
+from crm.models import Company, Contact, CustomField, Deal, Stage, Subscription, User
 from tests.crm.pages import browser_of, texts
 
 
@@ -223,3 +223,17 @@ def test_a_long_export_is_complete_and_in_the_readers_language(alice: User) -> N
     assert rows[1][5] == "'+5511987654321"
     Company.objects.create(name="Padaria", tax_id="11222333000181")
     assert exported(alice, "/companies/export/?q=padar")[1][1:] == ["Padaria", "", "11222333000181"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_export_of_renewals_has_those_one_may_see(
+    stages: list[Stage], actor: Actor, alice: User, bob: User
+) -> None:
+    for owner in (alice, bob):
+        deal = create_deal(actor=actor, stage=stages[0], title=f"Of {owner}", fields={"owner": owner})
+        Subscription.objects.create(deal=deal, plan="Gold", amount=Decimal(99), renews_on=date(2027, 1, 31))
+    rows = exported(bob, "/subscriptions/export/")
+    assert [row[1:] for row in rows[1:]] == [
+        ["Gold", "", "Of Bob", "Bob", "Active", "99.00", "BRL", "2027-01-31"]
+    ]
+    assert len(exported(alice, "/subscriptions/export/")) == 3
