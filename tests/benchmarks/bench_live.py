@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.test import Client
 
 from config.demo.volume import generate_deals
@@ -132,6 +133,8 @@ def test_live(show: Show) -> None:
     deal = Deal.objects.open().filter(stage=stages[0], owner__in=people).order_by("rank")[0]
     deal.owner = people[0]
     deal.save(update_fields=["owner"])
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")  # as PostgreSQL does by itself within a minute
     with web_server() as address, open_boards(address, [*map(session_of, people)], pipeline) as boards:
         waits = moves(deal, stages, boards, len(team_mates), people[0])
         rows = [
