@@ -51,7 +51,8 @@ def connect() -> None:
 
 
 def on_fact(signal: Signal, events: Sequence[DealEvent], actor: Actor, **_sender: Any) -> None:
-    deliver_events(FACTS[signal], events=events, actor=actor)
+    if not actor.quiet:
+        deliver_events(FACTS[signal], events=events, actor=actor)
 
 
 def timeline_of(deal: Deal, **_sender: Any) -> list[TimelineEntry]:

@@ -28,7 +28,8 @@ class Actor:
     """`id` is that of the user, the token or the inbound endpoint, and None for the system.
 
     `chain` names the run of cause and effect this change belongs to and `depth` how many times it has been
-    through another system, so that two systems cannot answer each other for ever.
+    through another system, so that two systems cannot answer each other for ever. What a `quiet` actor does is written
+    down like everything else, but told to no other system.
     """
 
     kind: ActorKind
@@ -36,6 +37,7 @@ class Actor:
     name: str
     chain: UUID = field(default_factory=uuid4)
     depth: int = 0
+    quiet: bool = False
 
     @classmethod
     def user(cls, user: "User") -> "Actor":

@@ -2,16 +2,15 @@
 
 from typing import TYPE_CHECKING, Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.db.models import Model, QuerySet, URLField
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils.translation import gettext_lazy as _
 
 from crm.actors import current_actor
 from crm.calls import create_call, update_call
+from crm.custom_field_deletion import delete_custom_field
 from crm.models import (
     Activity,
     ApiToken,
@@ -31,6 +30,7 @@ from crm.models import (
     User,
 )
 from crm.refusals import Refused
+from crm.stage_forms import StageForm
 from crm.users import delete_user, update_user
 
 if TYPE_CHECKING:  # generic for the type checker only
@@ -88,42 +88,6 @@ class DealAdmin(_ThroughADoor):
     list_select_related = ("pipeline", "stage", "owner")
     exclude = ("tags",)  # the form would set them behind the door's back
     readonly_fields = ("pipeline", "version", "stage_entered_at", "closed_at", "created_at", "updated_at")
-
-
-class StageForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
-    """Who may move deals into the stage is chosen from roles and teams."""
-
-    roles = forms.MultipleChoiceField(choices=User.Role, label=_("roles that may enter"), required=False)
-    teams = forms.ModelMultipleChoiceField(
-        Team.objects.all(), label=_("teams that may enter"), required=False
-    )
-
-    class Meta:
-        model = Stage
-        fields = (
-            "name",
-            "position",
-            "hue",
-            "probability",
-            "rotting_days",
-            "required_fields",
-            "card_limit",
-            "limit_is_hard",
-            "may_go_back",
-        )
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        for name, chosen in self.instance.may_enter.items():
-            self.fields[name].initial = chosen
-
-    def save(self, commit: bool = True) -> Stage:
-        chosen = {
-            "roles": self.cleaned_data["roles"],
-            "teams": [team.pk for team in self.cleaned_data["teams"]],
-        }
-        self.instance.may_enter = {name: those for name, those in chosen.items() if those}
-        return super().save(commit)  # type: ignore[no-any-return]  # the base is untyped here
 
 
 class StageInline(_TabularInline):
@@ -259,6 +223,13 @@ class SubscriptionAdmin(_ModelAdmin):
 class CustomFieldAdmin(_ModelAdmin):
     list_display = ("label", "entity", "key", "type", "required")
     list_filter = ("entity",)
+
+    def delete_model(self, request: HttpRequest, obj: CustomField) -> None:
+        delete_custom_field(field=obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[CustomField]) -> None:
+        for field in queryset:
+            delete_custom_field(field=field)
 
 
 @admin.register(Tag, Source, LostReason, Team)

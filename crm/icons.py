@@ -41,6 +41,7 @@ ICONS = {
     "filter": "list-filter",
     "falling": "arrow-down",
     "fold": "fold-horizontal",
+    "grip": "grip-vertical",
     "help": "circle-question-mark",
     "inbound": "webhook",
     "info": "info",

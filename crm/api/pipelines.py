@@ -9,10 +9,9 @@ from rest_framework.exceptions import ValidationError
 from crm.api.permissions import AdminsWrite
 from crm.api.serializers import StrictModelSerializer
 from crm.api.viewsets import WritableResource
-from crm.deals.edits import PLAIN_FIELDS, RELATED_FIELDS
+from crm.custom_field_deletion import delete_custom_field
 from crm.models import CustomField, Pipeline, Stage
-
-_REQUIRABLE = {*PLAIN_FIELDS, *RELATED_FIELDS, "tags"}
+from crm.stages import requirable_fields
 
 
 class StageSerializer(StrictModelSerializer[Stage]):
@@ -41,8 +40,7 @@ class StageSerializer(StrictModelSerializer[Stage]):
 
     def validate_required_fields(self, names: list[str]) -> list[str]:
         """Fields of a deal by their names in the API; added fields as `custom_fields.<key>`."""
-        added = CustomField.objects.filter(entity=CustomField.Entity.DEAL).values_list("key", flat=True)
-        known = _REQUIRABLE | {f"custom_fields.{key}" for key in added}
+        known = requirable_fields().keys()
         if unknown := sorted(set(names) - known):
             raise ValidationError(_("A deal has no field %(names)s.") % {"names": ", ".join(unknown)})
         return list(dict.fromkeys(names))
@@ -105,3 +103,6 @@ class CustomFieldViewSet(WritableResource[CustomField]):
     filterset_fields = ("entity",)
     search_fields = ("key", "label")
     ordering_fields = ("id", "key", "label", "position")
+
+    def perform_destroy(self, instance: CustomField) -> None:
+        delete_custom_field(field=instance)

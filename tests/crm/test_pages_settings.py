@@ -9,13 +9,21 @@ from django.utils import timezone
 
 from crm.actors import Actor
 from crm.deals import lose_deal, update_deal
-from crm.models import ApiToken, Contact, Deal, LostReason, Source, Tag, Team, User
+from crm.models import ApiToken, Contact, Deal, LostReason, Source, Stage, Tag, Team, User
 from crm.tokens import create_token, find_token
 from tests.crm.pages import browser_of, texts
 
 OWN = ["", "profile/", "security/", "security/two-step/", "telephone/", "tokens/"]
 ADMINISTRATORS = [
     *(f"{slug}/{page}" for slug in ("tags", "sources", "lost-reasons", "teams") for page in ("", "new/")),
+    "pipelines/",
+    "pipelines/new/",
+    "pipelines/{pipeline}/",
+    "pipelines/{pipeline}/stages/new/",
+    "pipelines/stages/{stage}/",
+    "pipelines/stages/{stage}/end/",
+    "custom-fields/",
+    "custom-fields/new/",
     "users/",
     "users/{user}/",
     "invitations/",
@@ -27,13 +35,21 @@ WRITES = [
     "users/{user}/",
     "users/{user}/two-step/reset/",
     "invitations/",
+    "pipelines/new/",
+    "pipelines/order/",
+    "pipelines/{pipeline}/order/",
+    "pipelines/{pipeline}/stages/new/",
+    "pipelines/stages/{stage}/end/",
+    "custom-fields/new/",
 ]
 
 
 @pytest.fixture
-def address(request: pytest.FixtureRequest, alice: User) -> str:
+def address(request: pytest.FixtureRequest, alice: User, stages: list[Stage]) -> str:
     tag = Tag.objects.create(name="vip")
-    return f"/settings/{request.param}".format(user=alice.pk, tag=tag.pk)
+    return f"/settings/{request.param}".format(
+        user=alice.pk, tag=tag.pk, pipeline=stages[0].pipeline_id, stage=stages[0].pk
+    )
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from crm.views.settings import own, security, tokens, users, vocabularies
+from crm.views.settings import custom_fields, own, pipelines, security, tokens, users, vocabularies
 
 urlpatterns: list[URLPattern] = [
     path("", own.index, name="settings"),
@@ -14,6 +14,18 @@ urlpatterns: list[URLPattern] = [
     path("security/two-step/codes/", security.weaken, {"what": "codes"}, name="two-step-codes"),
     path("tokens/", tokens.tokens, name="tokens"),
     path("tokens/<int:token_id>/revoke/", tokens.revoke_token, name="revoke-token"),
+    path("pipelines/", pipelines.pipelines, name="pipelines"),
+    path("pipelines/new/", pipelines.pipeline, name="new-pipeline"),
+    path("pipelines/order/", pipelines.order, name="order-pipelines"),
+    path("pipelines/<int:pipeline_id>/", pipelines.pipeline, name="pipeline"),
+    path("pipelines/<int:pipeline_id>/order/", pipelines.order, name="order-stages"),
+    path("pipelines/<int:pipeline_id>/stages/new/", pipelines.stage, name="new-stage"),
+    path("pipelines/stages/<int:stage_id>/", pipelines.stage, name="stage"),
+    path("pipelines/stages/<int:stage_id>/end/", pipelines.end_stage, name="end-stage"),
+    path("custom-fields/", custom_fields.custom_fields, name="custom-fields"),
+    path("custom-fields/new/", custom_fields.custom_field, name="new-custom-field"),
+    path("custom-fields/<int:field_id>/", custom_fields.custom_field, name="custom-field"),
+    path("custom-fields/<int:field_id>/end/", custom_fields.end_custom_field, name="end-custom-field"),
     path("users/", users.users, name="users"),
     path("users/<int:user_id>/", users.user, name="user"),
     path("users/<int:user_id>/two-step/reset/", users.reset_two_step, name="reset-two-step"),

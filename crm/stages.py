@@ -1,0 +1,78 @@
+"""The shape of the board: the order of pipelines and stages, and the end of a stage, whose deals move first."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from django.db import transaction
+from django.db.models import ProtectedError, QuerySet
+from django.utils.translation import gettext as _
+
+from crm.actors import Actor
+from crm.deals import bulk_move
+from crm.deals.edits import PLAIN_FIELDS, RELATED_FIELDS
+from crm.models import CustomField, Deal, Pipeline, Stage
+from crm.refusals import Refused
+from crm.signals import sending_requested
+from crm.timeline import Sending, answers_to
+
+_Row = TypeVar("_Row", Pipeline, Stage)
+
+
+class StageInUse(Refused):
+    code = "in_use"
+
+
+def requirable_fields() -> dict[str, str]:
+    """What a stage may ask for: fields of a deal by their names in the API, added ones as `custom_fields.<key>`."""
+    own = (*PLAIN_FIELDS, *RELATED_FIELDS, "tags")
+    fields = {field.name: field for field in (*Deal._meta.fields, *Deal._meta.many_to_many)}
+    names = {name: str(fields[name].verbose_name) for name in own}
+    added = CustomField.objects.filter(entity=CustomField.Entity.DEAL)
+    return names | {f"custom_fields.{field.key}": field.label for field in added}
+
+
+@transaction.atomic
+def put_in_order(rows: QuerySet[_Row], *, ids: Sequence[int]) -> None:
+    """Give rows the places of their ids; those not named stand behind, as they were."""
+    places = {pk: place for place, pk in enumerate(ids)}
+    found = sorted(rows.select_for_update(), key=lambda row: places.get(row.pk, len(places) + row.position))
+    for place, row in enumerate(found):
+        if row.position != place:
+            row.position = place
+            row.save(update_fields=["position"])
+
+
+@transaction.atomic
+def delete_stage(*, stage: Stage, move_to: Stage | None, actor: Actor) -> int:
+    """Move all deals of a stage, closed ones too, and delete it; returns how many moved.
+
+    All or nothing. Raises StageInUse where deals have nowhere to go, and what an Entrance refuses.
+    """
+    moved = _empty(stage, move_to=move_to, actor=actor)
+    try:
+        stage.delete()
+    except ProtectedError as error:
+        raise StageInUse(_("Something else still refers to this stage.")) from error
+    return moved
+
+
+def sending_of_deletion(*, stage: Stage, move_to: Stage, actor: Actor) -> Sending:
+    """What `delete_stage` would send. It is tried and taken back, so that it cannot differ from what is done.
+
+    Raises what an Entrance refuses.
+    """
+    ids = list(Deal.objects.filter(stage=stage).values_list("pk", flat=True))
+    with transaction.atomic():
+        _empty(stage, move_to=move_to, actor=actor)
+        told = answers_to(sending_requested, Deal, deal_ids=ids, chain=actor.chain)
+        transaction.set_rollback(True)
+    return Sending(rules=sum(part.rules for part in told), requests=sum(part.requests for part in told))
+
+
+def _empty(stage: Stage, *, move_to: Stage | None, actor: Actor) -> int:
+    ids = list(Deal.objects.filter(stage=stage).values_list("pk", flat=True))
+    if not ids:
+        return 0
+    if move_to is None or move_to.pk == stage.pk:
+        raise StageInUse(_("Choose another stage for the deals that are here."))
+    return bulk_move(deal_ids=ids, stage=move_to, actor=actor)
