@@ -37,8 +37,8 @@ MAX_IN_HAND = 512  # with what waits for a place
 HAND_OVER = 1.0  # seconds before the end of a shift the next drain is sent for
 SHIFT = timedelta(seconds=50)  # with an exchange of 30 s on top still below the task's time limit
 ROUND = 2.0  # seconds between looks at dead leases, and between heartbeats
-RECORD_WITHIN = 0.005  # seconds that outcomes wait for company before they are written in one transaction
-RECORD_AT_ONCE = 100  # outcomes that need no more company
+RECORD_WITHIN = 0.02  # seconds that outcomes wait for company, unless nothing else is on its way
+RECORD_AT_ONCE = 250  # outcomes that need no more company
 
 
 @dataclass(frozen=True, slots=True)
