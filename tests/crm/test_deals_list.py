@@ -1,6 +1,5 @@
 """The list of deals: columns, order, sums, and cells that are edited where they stand; and lists as CSV files."""
 
-import asyncio
 import csv
 from datetime import date
 from decimal import Decimal
@@ -16,6 +15,7 @@ from crm.csv_export import AT_A_TIME, BOM, lines
 from crm.deals import create_deal, update_deal
 from crm.models import Company, Contact, CustomField, Deal, Stage, Subscription, User
 from tests.crm.pages import browser_of, texts
+from tests.loops import run
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ def exported(user: User, address: str) -> list[list[str]]:
         assert response.headers["Content-Disposition"].startswith("attachment")
         return b"".join([piece async for piece in response.streaming_content]).decode()  # type: ignore[attr-defined]
 
-    text = asyncio.run(read())
+    text = run(read())
     assert text.startswith(BOM)
     return list(csv.reader(StringIO(text.removeprefix(BOM), newline="")))
 

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asgiref.sync import async_to_sync
 from django.core.files.base import ContentFile
 from django.test import AsyncClient, Client
 from django.utils import timezone
@@ -19,6 +18,7 @@ from crm.erasure import erase_contact
 from crm.models import Call, Deal, User
 from tests.crm.api import ApiClient
 from tests.crm.pages import browser_of
+from tests.loops import run
 
 SOUND = bytes(range(256)) * 10
 
@@ -104,6 +104,7 @@ def test_a_long_range_is_answered_with_its_beginning(
     assert (answer["Content-Range"], answer.content) == ("bytes 500-1499/2560", SOUND[500:1500])
 
 
+@pytest.mark.django_db(transaction=True)
 def test_an_asynchronous_server_streams_it_too(
     deal: Deal, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,7 +117,7 @@ def test_an_asynchronous_server_streams_it_too(
         answer: Any = await client.get(f"/calls/{call.pk}/recording/")
         return [piece async for piece in answer.streaming_content]
 
-    pieces = async_to_sync(hear_it)()
+    pieces = run(hear_it())
     assert list(map(len, pieces)) == [1000, 1000, 560]
     assert b"".join(pieces) == SOUND
 

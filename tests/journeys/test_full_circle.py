@@ -168,7 +168,8 @@ def test_the_full_circle_in_the_browser(
     page.get_by_label("Password").fill("alice's password")
     page.keyboard.press("Enter")
 
-    page.get_by_role("link", name="New automation for Proposal").click()
+    page.get_by_label("Menu of Proposal").click()
+    page.get_by_role("link", name="Send to a URL on entry").click()
     expect(page.get_by_label("Event")).to_have_value("deal.stage_changed")
     expect(page.locator("[name=stage]")).to_have_value(str(stages[1]["id"]))
     page.get_by_label("Its name").fill("ERP")

@@ -1,21 +1,15 @@
 """Bodies that are too long or too slow, as the server hands them on piece by piece."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
+from tests.loops import run
 from webhooks.limits import LimitBodies
 
 Message = Mapping[str, Any]
-
-
-def run(work: Coroutine[None, None, None]) -> None:
-    """In a thread of its own, since the browser tests leave a running loop in this one."""
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        thread.submit(asyncio.run, work).result()
 
 
 def send_pieces(
