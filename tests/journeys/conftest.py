@@ -102,11 +102,19 @@ def open_page(site: str, browser: Browser, transactional_db: None) -> Iterator[C
         context.close()
 
 
+AT_REST = """
+    Promise.allSettled(document.getAnimations()
+        .filter(each => each.effect.getComputedTiming().iterations !== Infinity)
+        .map(each => each.finished))
+"""
+
+
 @pytest.fixture
 def violations() -> Callable[[Page], list[str]]:
-    """What axe finds wrong with a page, as `rule: element`."""
+    """What axe finds wrong with a page, as `rule: element`, once nothing fades: colours are judged at rest."""
 
     def found(page: Page) -> list[str]:
+        page.evaluate(AT_REST)
         answer = Axe().run(page)
         return [
             f"{violation['id']}: {node['html'][:160]} {node.get('failureSummary', '')}"

@@ -490,7 +490,7 @@ def test_the_board_is_accessible(
     violations: Callable[[Page], list[str]],
     scheme: str,
 ) -> None:
-    page = open_page(alice, "/", color_scheme=scheme, reduced_motion="reduce")  # colours are judged at rest
+    page = open_page(alice, "/", color_scheme=scheme)
     assert violations(page) == []
     card(page, deals["Bakery"]).locator(".card-title").focus()
     page.keyboard.press("m")
