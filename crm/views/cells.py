@@ -1,7 +1,8 @@
 """The cells of the list of deals that are edited where they stand, through the same door as the deal's own page."""
 
+from http import HTTPStatus
+
 from django.contrib.auth.decorators import login_required
-from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -9,12 +10,11 @@ from django.views.decorators.http import require_http_methods
 
 from crm.actors import Actor
 from crm.columns import Column, all_columns
-from crm.deals import DealError, StaleVersion, update_deal
 from crm.history import last_change_text
 from crm.models import Deal
 from crm.views.access import PageRequest
 from crm.views.deal import visible_deal
-from crm.views.deal_fields import FieldForm, field_form
+from crm.views.deal_fields import FieldForm, field_form, save_field
 from crm.views.deals_list import Cell
 
 
@@ -34,28 +34,12 @@ def cell(request: PageRequest, deal_id: int, name: str) -> HttpResponse:
             _form(request, field_form(deal, name)) if "edit" in request.GET else _shown(request, deal, column)
         )
     form = field_form(deal, name, request.POST)
-    if form.is_stale:
-        return _conflict(request, form)
-    if not form.is_valid():
-        return _form(request, form, status=422)
-    try:
-        _save(request, form)
-    except StaleVersion:
+    status = save_field(form, actor=Actor.user(request.user))
+    if status == HTTPStatus.CONFLICT:
         return _conflict(request, field_form(visible_deal(request, deal_id), name, request.POST))
-    except DealError as error:
-        form.add_error("value", str(error))
-        return _form(request, form, status=422)
+    if status != HTTPStatus.OK:
+        return _form(request, form, status=status)
     return _shown(request, visible_deal(request, deal_id), column)
-
-
-@transaction.atomic
-def _save(request: PageRequest, form: FieldForm) -> None:
-    update_deal(
-        deal_id=form.deal.pk,
-        actor=Actor.user(request.user),
-        fields=form.for_the_door(),
-        version=form.deal.version,
-    )
 
 
 def _shown(request: PageRequest, deal: Deal, column: Column) -> HttpResponse:

@@ -1,6 +1,7 @@
 """The page of one deal: its stage, its fields, its story. Everything is written through `crm.deals`."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from django import forms
@@ -16,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django_htmx.http import trigger_client_event
 
 from crm.actors import Actor
-from crm.deals import DealError, StaleVersion, lose_deal, reopen_deal, update_deal, win_deal
+from crm.deals import DealError, lose_deal, reopen_deal, win_deal
 from crm.deals.verbs import add_note
 from crm.history import deal_calls, deal_timeline, last_change_text
 from crm.models import Deal, LostReason
@@ -24,7 +25,7 @@ from crm.signals import deal_actions_requested
 from crm.standings import standing_of
 from crm.timeline import DealAction, answers_to
 from crm.views.access import PageRequest
-from crm.views.deal_fields import FieldForm, all_field_forms, field_form
+from crm.views.deal_fields import FieldForm, all_field_forms, field_form, save_field
 
 _RELATED = ("pipeline", "stage", "owner", "contact", "company", "source", "lost_reason")
 
@@ -107,29 +108,13 @@ def edit_field(request: PageRequest, deal_id: int, name: str) -> HttpResponse:
         raise Http404 from error
     if request.method == "GET":
         return _row(request, form)
-    if form.is_stale:
-        return _conflict(request, form)
-    if not form.is_valid():
-        return _row(request, form, status=422)
-    try:
-        _save(request, form)
-    except StaleVersion:
+    status = save_field(form, actor=Actor.user(request.user))
+    if status == HTTPStatus.CONFLICT:
         return _conflict(request, field_form(visible_deal(request, deal_id), name, request.POST))
-    except DealError as error:
-        form.add_error("value", str(error))
-        return _row(request, form, status=422)
+    if status != HTTPStatus.OK:
+        return _row(request, form, status=status)
     saved = _row(request, field_form(visible_deal(request, deal_id), name), saved=True)
     return trigger_client_event(saved, "deal-changed")
-
-
-@transaction.atomic
-def _save(request: PageRequest, form: FieldForm) -> None:
-    update_deal(
-        deal_id=form.deal.pk,
-        actor=Actor.user(request.user),
-        fields=form.for_the_door(),
-        version=form.deal.version,
-    )
 
 
 def _row(request: PageRequest, form: FieldForm, *, status: int = 200, saved: bool = False) -> HttpResponse:

@@ -8,13 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from http import HTTPStatus
 from typing import Any
 
 from django import forms
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from crm.actors import Actor
 from crm.companies import company_named
+from crm.deals import DealError, StaleVersion, update_deal
 from crm.models import Contact, CustomField, Deal, Source, User
 from crm.views.fields import CompanyInput, DayField, MoneyField
 
@@ -55,6 +59,24 @@ class FieldForm(forms.Form):
         value = self.spec.kept(self.cleaned_data["value"])
         group, _dot, key = self.name.partition(".")
         return {group: {key: value}} if key else {group: value}
+
+
+def save_field(form: FieldForm, *, actor: Actor) -> HTTPStatus:
+    """Save what was filled in: OK, CONFLICT where somebody was faster, UNPROCESSABLE_ENTITY with the form's errors."""
+    if form.is_stale:
+        return HTTPStatus.CONFLICT
+    if not form.is_valid():
+        return HTTPStatus.UNPROCESSABLE_ENTITY
+    try:
+        with transaction.atomic():
+            fields, version = form.for_the_door(), form.deal.version
+            update_deal(deal_id=form.deal.pk, actor=actor, fields=fields, version=version)
+    except StaleVersion:
+        return HTTPStatus.CONFLICT
+    except DealError as error:
+        form.add_error("value", str(error))
+        return HTTPStatus.UNPROCESSABLE_ENTITY
+    return HTTPStatus.OK
 
 
 def field_form(deal: Deal, name: str, data: Any = None) -> FieldForm:
