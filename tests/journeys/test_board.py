@@ -1,9 +1,11 @@
 """The board in a browser: every way to move a card, and what others see of it."""
 
+import time
 from collections.abc import Callable
+from re import sub
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from automations.models import Delivery, Destination, Rule
 from crm.actors import Actor
@@ -345,6 +347,34 @@ def test_the_move_of_another_carries_a_name(
     expect(page.locator("[data-live] .lamp.ok")).to_be_attached()
     move_deal(deal_id=deals["School"].pk, stage=stages[2], actor=Actor.user(bob))
     expect(column(page, stages[2]).locator("[data-by='Bob Dias']")).to_be_visible(timeout=3000)
+
+
+def test_an_answer_that_comes_late_does_not_take_away_the_name_of_who_moved_last(
+    open_page: OpenPage, alice: User, bob: User, deals: dict[str, Deal], stages: list[Stage]
+) -> None:
+    expect(open_page(bob, "/").locator("[data-live] .lamp.ok")).to_be_attached()
+    held: list[Route] = []
+    before = time.time()
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page = open_page(alice, "/profile/")
+    page.route("**/touched/**", hold)
+    page.route(
+        "**/live/**",
+        lambda route: route.continue_(url=sub("since=[0-9.]+", f"since={before}", route.request.url)),
+    )
+    move_deal(deal_id=deals["School"].pk, stage=stages[1], actor=Actor.user(alice))
+    with page.expect_request("**/touched/**"):
+        page.goto("/")
+    move_deal(deal_id=deals["School"].pk, stage=stages[2], actor=Actor.user(bob))
+    moved = card(page, deals["School"])
+    expect(moved).to_have_attribute("data-by", "Bob Dias")
+    with page.expect_response("**/touched/**"):
+        held[0].continue_()
+    page.wait_for_timeout(100)
+    assert moved.get_attribute("data-by") != "Alice Reis"
 
 
 def test_cards_are_chosen_and_moved_together_with_the_keyboard_alone(

@@ -80,6 +80,7 @@ function hear({ deals, by, answer }) {
   const news = deals.filter((dealId) => !isEcho(dealId));
   if (!deals.length) lookAgain(Math.random() * SPREAD);
   else if (answer && news.length === deals.length && !held && !touched.size && !everything && Date.now() > ownUntil) {
+    for (const dealId of news) authors.delete(dealId); // of hints before this: the fetch they led to may still be under way
     show(answer, { arriving: true, by: new Map(news.map((dealId) => [dealId, by[dealId]])) });
     makeFirstCardsReachable();
   } else {
