@@ -9,6 +9,12 @@ class Refused(Exception):
     code = "refused"
 
 
+class Stale(Refused):
+    """Somebody changed it since the caller saw it."""
+
+    code = "stale_version"
+
+
 class InvalidFields(Refused):
     """Values that cannot be. `errors` maps each field's name in the API to its messages."""
 

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from crm.models import Deal, Stage
-from crm.refusals import InvalidFields, Refused
+from crm.refusals import InvalidFields, Refused, Stale
 
 # Contacts refuse in the same way, so deals have no root of their own.
 DealError = Refused
@@ -27,10 +27,8 @@ __all__ = [
 ]
 
 
-class StaleVersion(DealError):
+class StaleVersion(Stale):
     """Somebody changed the deal since the caller saw it. `deal` is the deal as it is now."""
-
-    code = "stale_version"
 
     def __init__(self, deal: Deal) -> None:
         self.deal = deal

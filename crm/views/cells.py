@@ -14,8 +14,9 @@ from crm.history import last_change_text
 from crm.models import Deal
 from crm.views.access import PageRequest
 from crm.views.deal import visible_deal
-from crm.views.deal_fields import FieldForm, field_form, save_field
+from crm.views.deal_fields import field_form
 from crm.views.deals_list import Cell
+from crm.views.field_forms import FieldForm, save_field
 
 
 @login_required
@@ -49,9 +50,9 @@ def _shown(request: PageRequest, deal: Deal, column: Column) -> HttpResponse:
 
 
 def _form(request: PageRequest, form: FieldForm, *, status: int = 200, conflict: str = "") -> HttpResponse:
-    form.auto_id = f"cell-{form.deal.pk}-{form.name}-%s"
+    form.auto_id = f"cell-{form.row.pk}-{form.name}-%s"
     return render(request, "crm/_cell_form.html", {"form": form, "conflict": conflict}, status=status)
 
 
 def _conflict(request: PageRequest, form: FieldForm) -> HttpResponse:
-    return _form(request, form, status=409, conflict=last_change_text(form.deal, now=timezone.now()))
+    return _form(request, form, status=409, conflict=last_change_text(form.row, now=timezone.now()))

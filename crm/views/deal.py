@@ -25,7 +25,8 @@ from crm.signals import deal_actions_requested
 from crm.standings import standing_of
 from crm.timeline import DealAction, answers_to
 from crm.views.access import PageRequest
-from crm.views.deal_fields import FieldForm, all_field_forms, field_form, save_field
+from crm.views.deal_fields import all_field_forms, field_form
+from crm.views.field_forms import FieldForm, save_field
 
 _RELATED = ("pipeline", "stage", "owner", "contact", "company", "source", "lost_reason")
 
@@ -118,12 +119,12 @@ def edit_field(request: PageRequest, deal_id: int, name: str) -> HttpResponse:
 
 
 def _row(request: PageRequest, form: FieldForm, *, status: int = 200, saved: bool = False) -> HttpResponse:
-    return render(request, "crm/_deal_field.html", {"form": form, "saved": saved}, status=status)
+    return render(request, "crm/_edit_field.html", {"form": form, "saved": saved}, status=status)
 
 
 def _conflict(request: PageRequest, form: FieldForm) -> HttpResponse:
-    who = last_change_text(form.deal, now=timezone.now())
-    return render(request, "crm/_deal_field.html", {"form": form, "conflict": who}, status=409)
+    who = last_change_text(form.row, now=timezone.now())
+    return render(request, "crm/_edit_field.html", {"form": form, "conflict": who}, status=409)
 
 
 @login_required

@@ -15,7 +15,8 @@ from crm.deals.edits import Edit
 from crm.models import Deal, Stage
 from crm.views.access import PageRequest
 from crm.views.deal import visible_deal
-from crm.views.deal_fields import FieldForm, field_form
+from crm.views.deal_fields import field_form
+from crm.views.field_forms import FieldForm
 
 
 @login_required
