@@ -28,7 +28,7 @@ def deal(alice: User) -> Deal:
 
 
 def field(page: Page, label: str) -> Locator:
-    return page.locator(".deal-fields").get_by_label(label, exact=True)
+    return page.locator(".edit-fields").get_by_label(label, exact=True)
 
 
 def test_a_field_saves_itself_and_says_what_is_wrong(open_page: OpenPage, alice: User, deal: Deal) -> None:
