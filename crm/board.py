@@ -19,7 +19,8 @@ from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
 from crm import formats
-from crm.cards import Card, Row, card_rows, make_cards
+from crm.card_fields import CardFields, Row
+from crm.cards import Card, card_rows, make_cards
 from crm.models import DealQuerySet, Pipeline, Stage
 from crm.signals import stage_badges_requested
 from crm.timeline import StageBadge, answers_to
@@ -76,9 +77,13 @@ class Column:
 
 
 def board_columns(
-    pipeline: Pipeline, deals: DealQuerySet, *, loaded: Mapping[int, int] | None = None
+    pipeline: Pipeline,
+    deals: DealQuerySet,
+    fields: CardFields,
+    *,
+    loaded: Mapping[int, int] | None = None,
 ) -> list[Column]:
-    """The columns of a pipeline with their first cards out of `deals`.
+    """The columns of a pipeline with their first cards out of `deals`, which show `fields`.
 
     `loaded` says for stages, by id, how many cards a browser shows already, to bring back that many.
     """
@@ -86,8 +91,8 @@ def board_columns(
     totals = stage_totals(stages, deals)
     badges = _stage_badges(pipeline)
     counts = {stage.pk: min(max(PAGE, (loaded or {}).get(stage.pk, 0)), MOST_LOADED) for stage in stages}
-    pages = _first_pages(deals, stages, counts)
-    cards = iter(make_cards([row for rows, _more in pages for row in rows]))
+    pages = _first_pages(deals, stages, counts, fields)
+    cards = iter(make_cards([row for rows, _more in pages for row in rows], fields))
     return [
         Column(
             stage=stage,
@@ -101,11 +106,11 @@ def board_columns(
 
 
 def _first_pages(
-    deals: DealQuerySet, stages: Sequence[Stage], counts: Mapping[int, int]
+    deals: DealQuerySet, stages: Sequence[Stage], counts: Mapping[int, int], fields: CardFields
 ) -> list[tuple[list[Row], bool]]:
-    """What `column_page` says of each stage."""
+    """The rows of the first cards of each stage, and whether there are more."""
     tops = [
-        card_rows(deals.open().filter(stage=stage).in_column_order()[: counts[stage.pk] + 1])
+        card_rows(deals.open().filter(stage=stage).in_column_order()[: counts[stage.pk] + 1], fields)
         for stage in stages
     ]
     found: dict[int, list[Row]] = defaultdict(list)
@@ -116,17 +121,20 @@ def _first_pages(
 
 
 def column_page(
-    deals: DealQuerySet, stage: Stage, *, count: int = PAGE, after: str = ""
-) -> tuple[list[Row], bool]:
-    """`count` open deals of a stage below the rank `after`, as `make_cards` takes them, and whether there are more."""
+    deals: DealQuerySet, stage: Stage, fields: CardFields, *, count: int = PAGE, after: str = ""
+) -> tuple[list[Card], bool]:
+    """The cards of `count` open deals of a stage below the rank `after`, and whether there are more."""
     below = deals.open().filter(stage=stage, rank__gt=after).in_column_order()
-    rows = list(card_rows(below[: count + 1]))
-    return rows[:count], len(rows) > count
+    rows = list(card_rows(below[: count + 1], fields))
+    return make_cards(rows[:count], fields), len(rows) > count
 
 
-def touched_cards(deals: DealQuerySet, deal_ids: Collection[int], pipeline: Pipeline | int) -> list[Card]:
+def touched_cards(
+    deals: DealQuerySet, deal_ids: Collection[int], pipeline: Pipeline | int, fields: CardFields
+) -> list[Card]:
     """Cards of those deals that are (still) on this board."""
-    return make_cards(list(card_rows(deals.open().filter(pk__in=deal_ids, pipeline=pipeline))))
+    here = deals.open().filter(pk__in=deal_ids, pipeline=pipeline)
+    return make_cards(list(card_rows(here, fields)), fields)
 
 
 def _stage_badges(pipeline: Pipeline) -> dict[int, StageBadge]:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any
 
 from django.db.models import QuerySet
 from django.template.loader import get_template
@@ -20,6 +20,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from crm import formats
+from crm.card_fields import CardFields, Row
 from crm.models import Activity, Deal, DealQuerySet
 from crm.signals import card_badges_requested
 from crm.standings import Standing, standings_of_deals
@@ -31,7 +32,10 @@ _SPACE = re.compile(r"\s+")  # the template's line breaks were a fifth of the bo
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """`rot` is 0, 1 (past its stage's limit) or 2 (past 1.5 times the limit); hues are 0 where there is no one."""
+    """`rot` is 0, 1 (past its stage's limit) or 2 (past 1.5 times the limit); hues are 0 where there is no one.
+
+    What is not to be shown is empty. `lines` are labels and texts of fields without a place of their own.
+    """
 
     id: int
     stage: int
@@ -45,12 +49,14 @@ class Card:
     owner_hue: int
     tags: tuple[str, ...]
     days: int
+    shows_days: bool
     rot: int
     due: str
     due_state: str
     due_icon: str
     badge: CardBadge | None
     plan: Standing | None
+    lines: tuple[tuple[str, str], ...]
 
     @property
     def html(self) -> SafeString:
@@ -63,27 +69,26 @@ def _draw(card: Card, _language: str) -> SafeString:
     return mark_safe(_SPACE.sub(" ", html))  # noqa: S308  # escaped by the template
 
 
-Row: TypeAlias = Mapping[str, Any]  # what `card_rows` reads of a deal
-
-
-def card_rows(deals: DealQuerySet) -> "QuerySet[Any, Row]":
-    """What the cards of `deals` need of their tables, in the order of `deals`."""
-    rows: QuerySet[Any, Row] = deals.values(*_COLUMNS)
+def card_rows(deals: DealQuerySet, fields: CardFields) -> "QuerySet[Any, Row]":
+    """What the cards of `deals` need of their tables to show `fields`, in the order of `deals`."""
+    rows: QuerySet[Any, Row] = deals.values(*_COLUMNS, *fields.paths)
     return rows
 
 
-def make_cards(rows: Sequence[Row]) -> list[Card]:
+def make_cards(rows: Sequence[Row], fields: CardFields) -> list[Card]:
     """A card per row. Tags, next activities, subscriptions and badges are read for all of them at once."""
-    ids = [row["pk"] for row in rows]
-    tags, activities, now = _tags(ids), _next_activities(ids), timezone.now()
+    ids, now = [row["pk"] for row in rows], timezone.now()
+    tags = _tags(ids) if "tags" in fields else {}
+    activities = _next_activities(ids) if "activity" in fields else {}
+    plans = standings_of_deals(ids) if "subscription" in fields else {}
     badges: dict[int, CardBadge] = {}
-    plans = standings_of_deals(ids)
     for answer in answers_to(card_badges_requested, Deal, deal_ids=ids):
         badges |= answer
     return [
         _card(
             row,
-            tags=tags[row["pk"]],
+            fields,
+            tags=tags.get(row["pk"], ()),
             activity=activities.get(row["pk"]),
             badge=badges.get(row["pk"]),
             plan=plans.get(row["pk"]),
@@ -127,6 +132,7 @@ def _next_activities(ids: Collection[int]) -> dict[int, tuple[str, datetime]]:
 
 def _card(
     row: Row,
+    fields: CardFields,
     *,
     tags: Sequence[str],
     activity: tuple[str, datetime] | None,
@@ -136,26 +142,34 @@ def _card(
 ) -> Card:
     days, limit = (now - row["stage_entered_at"]).days, row["stage__rotting_days"]
     kind, due_at = activity or ("no-activity", None)
+    company = row["company"] if "company" in fields else None
+    owner = row["owner"] if "owner" in fields else None
     return Card(
         id=row["pk"],
         stage=row["stage"],
         rank=row["rank"],
         version=row["version"],
         title=row["title"],
-        value=formats.money(row["value"], row["currency"]),
-        company=row["company__name"] or "",
-        company_hue=formats.hue(row["company"]) if row["company"] else 0,
-        owner=row["owner__name"] or "",
-        owner_hue=formats.hue(row["owner"]) if row["owner"] else 0,
+        value=formats.money(row["value"], row["currency"]) if "value" in fields else "",
+        company=row["company__name"] if company else "",
+        company_hue=formats.hue(company) if company else 0,
+        owner=row["owner__name"] if owner else "",
+        owner_hue=formats.hue(owner) if owner else 0,
         tags=tuple(tags),
         days=days,
+        shows_days="days" in fields,
         rot=_rot(now - row["stage_entered_at"], limit),
-        due=formats.day_label(due_at, now=now) if due_at else _("no activity"),
+        due=_due(due_at, now=now) if "activity" in fields else "",
         due_state=_due_state(due_at, now=now),
         due_icon=kind,
         badge=badge,
         plan=plan,
+        lines=fields.written(row),
     )
+
+
+def _due(due_at: datetime | None, *, now: datetime) -> str:
+    return formats.day_label(due_at, now=now) if due_at else _("no activity")
 
 
 def _rot(stayed: timedelta, limit: int | None) -> int:

@@ -21,16 +21,21 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone, translation
 
 from crm.board import stage_totals, touched_cards
+from crm.card_fields import card_fields
 from crm.hub import RETRY, Message, hub
 from crm.models import Deal, Stage, User
 from crm.views.access import PageRequest
 from crm.views.board import drawn, numbers_of, shown_deals
+from crm.views.card_fields import field_names
+from crm.views.filters import KEPT
 
 KEEPALIVE = 20.0  # seconds of silence after which proxies are shown that the stream is alive
 COUNT_AGAIN = 1.0  # seconds between counts of the same columns while changes follow upon each other
 LONGEST = 15 * 60.0  # seconds after which a browser must come back, so that its login is checked again
 
 Draw = Callable[[PageRequest, User, Message], dict[str, object]]
+
+_NO_FILTERS = {"since", *KEPT}  # of what a stream is asked for
 
 logger = logging.getLogger(__name__)
 _counted_at: dict[Hashable, float] = {}
@@ -102,14 +107,14 @@ async def _drawn(draw: Draw, request: PageRequest, user: User, message: Message)
 
 
 def _sight(request: PageRequest, user: User) -> tuple[Hashable, ...]:
-    """What makes two people read the same: whose deals, which filter, what language and time zone."""
-    return _share(request, user), _language(request, user), user.time_zone
+    """What makes two people read the same: whose deals, which filter, what language and time zone, which fields."""
+    return _share(request, user), _language(request, user), user.time_zone, tuple(field_names(request))
 
 
 def _share(request: PageRequest, user: User) -> Hashable:
     """What makes them see the same deals; a filter may say "me", and a day begins when it does for the reader."""
     sees = "all" if user.sees_all_deals else f"team {user.team_id}" if user.team_id else f"user {user.pk}"
-    asked = sorted((name, *values) for name, values in request.GET.lists() if name != "since")
+    asked = sorted((name, *values) for name, values in request.GET.lists() if name not in _NO_FILTERS)
     is_own = any("me" in value.split(",") for _name, *values in asked for value in values)
     return sees, user.pk if is_own else None, user.time_zone, *asked
 
@@ -130,9 +135,9 @@ def _cards(request: PageRequest, user: User, message: Message) -> dict[str, obje
     deal_ids = list(message.by)
 
     def draw_all() -> dict[int, dict[str, object]]:
-        return {
-            card.id: drawn(card) for card in touched_cards(Deal.objects.all(), deal_ids, message.pipeline)
-        }
+        fields = card_fields(field_names(request))
+        cards = touched_cards(Deal.objects.all(), deal_ids, message.pipeline, fields)
+        return {card.id: drawn(card) for card in cards}
 
     def find_visible() -> set[int]:
         here = shown_deals(request).open().filter(pk__in=deal_ids, pipeline=message.pipeline)

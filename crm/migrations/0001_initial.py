@@ -88,6 +88,7 @@ class Migration(migrations.Migration):
                 ('language', models.CharField(blank=True, choices=[('en', 'English'), ('pt-br', 'Português (Brasil)')], max_length=8, verbose_name='language')),
                 ('time_zone', models.CharField(blank=True, max_length=64, validators=[crm.models.users.validate_time_zone], verbose_name='time zone')),
                 ('call_url', models.CharField(default='tel:{phone}', max_length=300, validators=[crm.phones.validate_call_url], verbose_name='click to call')),
+                ('card_fields', models.JSONField(blank=True, default=list, editable=False)),
                 ('is_active', models.BooleanField(default=True, verbose_name='active')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='created')),
                 ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),

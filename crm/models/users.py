@@ -74,6 +74,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     call_url = models.CharField(
         _("click to call"), max_length=300, default=TEL, validators=[validate_call_url]
     )
+    # What the cards of a board show, by the names of `crm.card_fields`; empty: the usual fields.
+    card_fields = models.JSONField(default=list, blank=True, editable=False)
     is_active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
 

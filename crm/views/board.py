@@ -17,9 +17,10 @@ from crm.board import (
     stage_totals,
     touched_cards,
 )
-from crm.cards import Card, make_cards
+from crm.cards import Card
 from crm.models import Deal, DealQuerySet, Pipeline, SavedView, Stage
 from crm.views.access import PageRequest
+from crm.views.card_fields import fields_of
 from crm.views.filters import BOARD_BUT, FilterBar, filters_of, what_hides
 from crm.views.saved import opening
 
@@ -30,8 +31,13 @@ def shown_deals(request: PageRequest) -> DealQuerySet:
     return filters_of(request, but=BOARD_BUT).narrow(deals, now=timezone.now())
 
 
-def _filter_query(request: PageRequest) -> str:
-    return filters_of(request, but=BOARD_BUT).query()
+def _asked(bar: FilterBar) -> str:
+    """What the address says of the cards, as a query string: which deals, and what is shown of them."""
+    return f"{bar.query}{bar.kept}".removeprefix("&")
+
+
+def _bar(request: PageRequest, pipeline: Pipeline | None = None) -> FilterBar:
+    return FilterBar(request, filters_of(request, but=BOARD_BUT), layout="board", pipeline=pipeline)
 
 
 @login_required
@@ -47,9 +53,9 @@ def board(request: PageRequest, pipeline_id: int | None = None) -> HttpResponse:
         return render(request, "crm/no_board.html")
     if pipeline is None:
         raise Http404
-    bar = FilterBar(request, filters_of(request, but=BOARD_BUT), layout="board", pipeline=pipeline)
+    bar = _bar(request, pipeline)
     visible = Deal.objects.visible_to(request.user)
-    columns = board_columns(pipeline, bar.filters.narrow(visible, now=timezone.now()))
+    columns = board_columns(pipeline, bar.filters.narrow(visible, now=timezone.now()), fields_of(request))
     is_empty = not any(column.totals.count for column in columns)
     context = {
         "pipeline": pipeline,
@@ -60,7 +66,7 @@ def board(request: PageRequest, pipeline_id: int | None = None) -> HttpResponse:
             [column.stage for column in columns], {column.stage.pk: column.totals for column in columns}
         ),
         "bar": bar,
-        "filter_query": bar.query,
+        "asked": _asked(bar),
         "hiding": what_hides(bar, visible.open().filter(pipeline=pipeline)) if is_empty else [],
         "rendered_at": rendered_at,
     }
@@ -72,13 +78,9 @@ def board(request: PageRequest, pipeline_id: int | None = None) -> HttpResponse:
 def more_cards(request: PageRequest, stage_id: int) -> HttpResponse:
     """The next cards of a column, below the rank `?after=`."""
     stage = get_object_or_404(Stage, pk=stage_id)
-    rows, more = column_page(shown_deals(request), stage, after=request.GET.get("after", ""))
-    context = {
-        "stage": stage,
-        "cards": make_cards(rows),
-        "more": more,
-        "filter_query": _filter_query(request),
-    }
+    after = request.GET.get("after", "")
+    cards, more = column_page(shown_deals(request), stage, fields_of(request), after=after)
+    context = {"stage": stage, "cards": cards, "more": more, "asked": _asked(_bar(request))}
     return render(request, "crm/_cards.html", context)
 
 
@@ -89,14 +91,14 @@ def whole_columns(request: PageRequest, pipeline_id: int) -> HttpResponse:
     pipeline = get_object_or_404(Pipeline, pk=pipeline_id)
     pairs = [pair.partition(":") for pair in request.GET.getlist("loaded")]
     loaded = {int(stage): int(count) for stage, _, count in pairs if stage.isdecimal() and count.isdecimal()}
-    query = _filter_query(request)
+    asked = _asked(_bar(request))
     cards = {
         column.stage.pk: render_to_string(
             "crm/_cards.html",
-            {"stage": column.stage, "cards": column.cards, "more": column.more, "filter_query": query},
+            {"stage": column.stage, "cards": column.cards, "more": column.more, "asked": asked},
             request,
         )
-        for column in board_columns(pipeline, shown_deals(request), loaded=loaded)
+        for column in board_columns(pipeline, shown_deals(request), fields_of(request), loaded=loaded)
     }
     return JsonResponse({"cards": cards, **numbers(request, pipeline)})
 
@@ -115,7 +117,7 @@ def touched_answer(request: PageRequest, pipeline: Pipeline, deal_ids: list[int]
 
     `gone` are the deals that are not on this board: closed, moved to another, deleted, or none of the asker's.
     """
-    cards = touched_cards(shown_deals(request), deal_ids, pipeline)
+    cards = touched_cards(shown_deals(request), deal_ids, pipeline, fields_of(request))
     return {
         "cards": [drawn(card) for card in cards],
         "gone": sorted(set(deal_ids) - {card.id for card in cards}),

@@ -15,6 +15,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from crm.models import Pipeline, SavedView, User
 from crm.saved_views import change_view, create_view, delete_view, first_view, may_change, open_first
 from crm.views.access import PageRequest
+from crm.views.card_fields import field_names
 from crm.views.filters import BOARD_BUT, filters_of
 
 
@@ -76,12 +77,12 @@ def _shown(request: PageRequest) -> SavedView:
         raise Http404
     is_board = layout == SavedView.Layout.BOARD
     pipeline = get_object_or_404(Pipeline, pk=int(board) if board.isdecimal() else 0) if is_board else None
-    columns = [name for name in request.GET.get("columns", "").split(",") if name]
+    asked = [name for name in request.GET.get("columns", "").split(",") if name]
     return SavedView(
         layout=layout,
         pipeline=pipeline,
         query=filters_of(request, but=BOARD_BUT if is_board else ()).query(),
-        columns=columns[:40],
+        columns=field_names(request) if is_board else asked[:40],
         sort=request.GET.get("sort", "")[:80],
     )
 

@@ -1,5 +1,6 @@
 """Filtering, keeping a view, the list, the forecast and search, in a browser."""
 
+import re
 from collections.abc import Callable
 from datetime import date
 
@@ -62,13 +63,18 @@ def test_filters_are_chosen_with_the_keyboard_and_kept_as_a_view(
     expect(page.locator(".card-title")).to_have_text(["Clinic", "Bakery"])
 
 
-def test_another_users_change_respects_the_filters_of_an_open_board(
+def test_another_users_change_respects_the_filters_and_the_fields_of_an_open_board(
     open_page: OpenPage, alice: User, bob: User, deals: dict[str, Deal]
 ) -> None:
     page = open_page(alice, "/?tag=vip")
-    expect(page.locator(".card-title")).to_have_text(["Bakery"])
+    page.locator("summary", has_text="Cards").click()
+    page.get_by_label("Value", exact=True).uncheck()
+    page.get_by_label("Days in the stage").check()
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(page.locator(".card")).to_have_text(re.compile(r"^Bakery.*Pão Bomvip *0 d *no activity *AR\s*$"))
     update_deal(deal_id=deals["Clinic"].pk, actor=Actor.user(bob), fields={"tags": ["vip"]})
     expect(page.locator(".card-title")).to_have_text(["Clinic", "Bakery"])
+    expect(page.locator(".card").first).to_have_text(re.compile(r"^Clinic *vip *0 d *no activity *BD\s*$"))
     update_deal(deal_id=deals["Bakery"].pk, actor=Actor.user(bob), fields={"tags": []})
     expect(page.locator(".card-title")).to_have_text(["Clinic"])
 
