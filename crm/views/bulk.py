@@ -1,4 +1,4 @@
-"""One verb for the cards that were chosen on a board. Before it happens the page says what it will send.
+"""One verb for the deals that were chosen on a board or in the list. Before it happens the page says what it will send.
 
 What it will send is found out by doing it and rolling it back: nothing is guessed, and conditions, hold-backs and
 guards against loops are heeded as they are.
@@ -42,19 +42,18 @@ class Refusal:
 
 @login_required
 @require_POST
-def bulk(request: PageRequest, pipeline_id: int, verb: str) -> HttpResponse:
+def bulk(request: PageRequest, verb: str) -> HttpResponse:
     """`deal` many times and `step`: the form ("ask"), what it would do ("rehearse"), or its doing ("do").
 
-    Done is told to the board by the browser event `board-done`: {"deals", "message", "undo"}. Deals that were refused
+    Done is told to the page by the browser event `board-done`: {"deals", "message", "undo"}. Deals that were refused
     are listed in the answer.
     """
-    pipeline = get_object_or_404(Pipeline, pk=pipeline_id)
     if verb not in FORMS:
         raise Http404
     deals = _chosen(request)
     step = request.POST.get("step", "ask")
-    form = FORMS[verb](deals, pipeline, None if step == "ask" else request.POST)
-    context: dict[str, Any] = {"form": form, "deals": deals, "verb": verb, "pipeline": pipeline}
+    form = FORMS[verb](deals, None if step == "ask" else request.POST)
+    context: dict[str, Any] = {"form": form, "deals": deals, "verb": verb}
     if step == "ask":
         return render(request, "crm/_bulk_form.html", {**context, **_worth(deals)})
     if step == "rehearse":
@@ -142,12 +141,12 @@ def _do(request: PageRequest, form: BulkForm, context: dict[str, Any]) -> HttpRe
 
 @login_required
 @require_POST
-def undo(request: PageRequest, pipeline_id: int) -> HttpResponse:
+def undo(request: PageRequest, pipeline_id: int | None = None) -> HttpResponse:
     """Take back the person's last move of each `deal`; `before` and `after` are the neighbours of a single one.
 
-    Answers like a move, with `message` and 409 where some cannot be taken back.
+    Answers `message`, with 409 where some cannot be taken back, and to a pipeline's board like a move.
     """
-    pipeline = get_object_or_404(Pipeline, pk=pipeline_id)
+    pipeline = get_object_or_404(Pipeline, pk=pipeline_id) if pipeline_id else None
     deals = _chosen(request)[:UNDOABLE]
     places = {
         name: int(text) for name in ("before", "after") if (text := request.POST.get(name, "")).isdecimal()
@@ -159,7 +158,7 @@ def undo(request: PageRequest, pipeline_id: int) -> HttpResponse:
                 undo_move(deal_id=deal.pk, actor=actor, **(places if len(deals) == 1 else {}))
             except DealError as error:
                 problems.append(str(error))
-    answer = touched_answer(request, pipeline, [deal.pk for deal in deals])
+    answer = touched_answer(request, pipeline, [deal.pk for deal in deals]) if pipeline else {}
     return JsonResponse({"message": " ".join(problems), **answer}, status=409 if problems else 200)
 
 

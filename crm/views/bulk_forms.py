@@ -9,17 +9,17 @@ from django.utils.translation import gettext_lazy
 
 from crm.actors import Actor
 from crm.deals import Outcome, close_many, move_many, update_many
-from crm.models import Deal, LostReason, Pipeline, User
+from crm.models import Deal, LostReason, User
 from crm.models.labels import TAG_LENGTH
 from crm.views.fields import DayField, MoneyField, StageField
 
 
 class BulkForm(forms.Form):
-    """What a verb needs to know, of `deals`, which are shown on the board of `pipeline`."""
+    """What a verb needs to know of `deals`."""
 
-    def __init__(self, deals: Sequence[Deal], pipeline: Pipeline, data: Any = None) -> None:
+    def __init__(self, deals: Sequence[Deal], data: Any = None) -> None:
         super().__init__(data, auto_id="bulk-%s")
-        self.deals, self.pipeline = deals, pipeline
+        self.deals = deals
         self.prepare()
 
     def prepare(self) -> None:

@@ -4,15 +4,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from crm.columns import Column, all_columns, chosen_columns, order_by, with_columns
+from crm.keyset import order_of
 from crm.models import Deal, SavedView
 from crm.totals import sums_of
 from crm.views.access import PageRequest
+from crm.views.bulk import MOST
 from crm.views.filters import FilterBar, filters_of, what_hides
 from crm.views.pages import page_of
 from crm.views.saved import opening
@@ -70,6 +72,7 @@ def deals(request: PageRequest) -> HttpResponse:
         "offered": offered,
         "chosen": {column.name for column in columns},
         "sums": sums,
+        "most": MOST,
         "hiding": what_hides(bar, visible) if not sums.count else [],
     }
     response = render(request, "crm/deals.html", context)
@@ -77,6 +80,16 @@ def deals(request: PageRequest) -> HttpResponse:
         chosen = ",".join(column.name for column in columns)
         response.set_cookie(_COOKIE, chosen, max_age=_YEAR, samesite="Lax", secure=request.is_secure())
     return response
+
+
+@login_required
+@require_safe
+def deal_ids(request: PageRequest) -> HttpResponse:
+    """`{"deals": [ids]}`: all that fit the filters in the address, the first `MOST` in the order of the list."""
+    by, falling = order_by(all_columns(), request.GET.get("sort", ""))
+    found = filters_of(request).narrow(Deal.objects.visible_to(request.user), now=timezone.now())
+    ordered = found.order_by(*order_of(by.sort, falling=falling))
+    return JsonResponse({"deals": list(ordered.values_list("pk", flat=True)[:MOST])})
 
 
 def _head(request: PageRequest, column: Column, *, by: Column, falling: bool) -> Head:

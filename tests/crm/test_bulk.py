@@ -33,8 +33,7 @@ def ids(deals: list[Deal]) -> list[int]:
 
 
 def post(client: Client, deals: list[Deal], verb: str, step: str, **fields: Any) -> Any:
-    pipeline = deals[0].pipeline_id
-    return client.post(f"/pipelines/{pipeline}/bulk/{verb}/", {"deal": ids(deals), "step": step, **fields})
+    return client.post(f"/deals/bulk/{verb}/", {"deal": ids(deals), "step": step, **fields})
 
 
 def words(answer: Any) -> str:
@@ -162,6 +161,20 @@ def test_a_move_of_many_is_taken_back(as_alice: Client, stages: list[Stage], thr
     assert again.status_code == 409
     assert again.json()["message"] == "This move of “a” can no longer be undone."
     assert again.json()["cards"][0]["stage"] == stages[0].pk
+
+
+def test_all_that_fit_a_list_are_chosen_and_their_move_is_taken_back(
+    as_alice: Client, stages: list[Stage], three: list[Deal], charlie: User, actor: Actor
+) -> None:
+    update_many(deal_ids=ids(three[1:]), actor=actor, fields={"value": Decimal(9)})
+    answer = as_alice.get("/deals/ids/?value_min=9&sort=title")
+    assert answer.json() == {"deals": ids(three[1:])}
+    assert browser_of(charlie).get("/deals/ids/").json() == {"deals": []}
+    post(as_alice, three[1:], "move", "do", stage=stages[2].pk)
+    assert Deal.objects.filter(stage=stages[2]).count() == 2
+    assert as_alice.post("/deals/undo/", {"deal": ids(three[1:])}).json() == {"message": ""}
+    assert not Deal.objects.filter(stage=stages[2]).exists()
+    assert as_alice.post("/deals/undo/", {"deal": ids(three[1:])}).status_code == 409
 
 
 def test_what_a_stage_asks_for_is_asked_and_the_move_completed(

@@ -104,6 +104,36 @@ def test_a_cell_of_the_list_is_edited_with_the_keyboard(
     expect(page.get_by_role("link", name="Bob's clinic")).to_be_visible()
 
 
+def test_rows_of_the_list_are_moved_together_and_the_move_is_taken_back(
+    open_page: OpenPage, alice: User, deals: dict[str, Deal], violations: Callable[[Page], list[str]]
+) -> None:
+    stage = Stage.objects.create(pipeline=deals["Clinic"].pipeline, name="Proposal", position=1, hue=2)
+    page = open_page(alice, "/deals/?sort=title")
+    page.get_by_label("Select “Bakery”").click()
+    page.get_by_label("Select “School”").click(modifiers=["Shift"])
+    bar = page.get_by_role("toolbar", name="Selected deals")
+    expect(bar).to_contain_text("3 selected")
+    expect(page.get_by_label("Select the page")).to_be_checked()
+    page.keyboard.press("Escape")
+    expect(bar).to_be_hidden()
+    page.get_by_role("button", name="Select all").click()
+    expect(bar).to_contain_text("3 selected")
+    page.get_by_label("Select “Clinic”").uncheck()
+    expect(bar).to_contain_text("2 selected")
+    assert violations(page) == []
+    bar.get_by_role("button", name="Move").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Stage").select_option("Proposal")
+    expect(dialog).to_contain_text("2 deals: nothing will be sent")
+    dialog.get_by_role("button", name="Move").click()
+    expect(page.locator("tr", has_text="Proposal")).to_have_count(2)
+    expect(bar).to_be_hidden()
+    assert Deal.objects.filter(stage=stage).count() == 2
+    page.keyboard.press("z")
+    expect(page.locator("tr", has_text="Proposal")).to_have_count(0)
+    assert not Deal.objects.filter(stage=stage).exists()
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_search_finds_with_the_keyboard_and_remembers_what_was_opened(
     open_page: OpenPage, alice: User, deals: dict[str, Deal], width: int

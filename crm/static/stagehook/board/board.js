@@ -1,7 +1,7 @@
 // The board page: brings its parts to life.
-import { enableAsking } from "./ask.js";
+import { enableAsking } from "../bulk/ask.js";
+import { enableDone } from "../bulk/done.js";
 import { makeFirstCardsReachable } from "./columns.js";
-import { enableDone } from "./done.js";
 import { enableDragging } from "./drag.js";
 import { enableFolding } from "./folding.js";
 import { enableKeyboard } from "./keyboard.js";
@@ -9,7 +9,7 @@ import { enableMoveDialog } from "./move_dialog.js";
 import { enableSaving } from "./moves.js";
 import { enableQuickCreate } from "./quick_create.js";
 import { enableSelection } from "./selection.js";
-import { startFollowing } from "./updates.js";
+import { refresh, startFollowing } from "./updates.js";
 
 makeFirstCardsReachable();
 enableSelection();
@@ -19,6 +19,6 @@ enableKeyboard();
 enableMoveDialog();
 enableSaving();
 enableAsking();
-enableDone();
+enableDone(refresh);
 enableQuickCreate();
 startFollowing();

@@ -1,4 +1,6 @@
 // The board as it stands in the page: columns, the cards in them, and how a card gets its place.
+import { sentence } from "../base/words.js";
+
 export const board = document.getElementById("board");
 export const columns = () => [...board.querySelectorAll(".col")];
 export const unfoldedColumns = () => columns().filter((column) => !column.classList.contains("folded"));
@@ -8,9 +10,7 @@ export const cardsOf = (column) => [...column.querySelectorAll(".cards > .card:n
 export const cardOf = (dealId) => document.getElementById(`deal-${dealId}`);
 export const titleOf = (card) => card.querySelector(".card-title").textContent;
 
-// A sentence of the page's language with its {blanks} filled in.
-export const words = (name, blanks = {}) =>
-  board.dataset[`word${name}`].replace(/\{(\w+)\}/g, (_, blank) => blanks[blank]);
+export const words = (name, blanks) => sentence(board, name, blanks);
 
 export const whereabouts = (card) => {
   const cards = cardsOf(columnOf(card));

@@ -1,13 +1,14 @@
 // The board without a mouse: arrows go from card to card, Space picks one up, M lists the stages, [ and ] move it a
 // stage back or on, X chooses. Every step of a move is told to screen readers.
 import { pressAction, say } from "../base/toast.js";
+import { act, anyChosen, clear } from "../bulk/bar.js";
 import {
   board, cardsOf, columnOf, columns, focusCard, makeReachable, putBack, spotOf, unfoldedColumns, whereabouts, words,
 } from "./columns.js";
 import { openMoveDialog } from "./move_dialog.js";
 import { moveToStage, saveMove } from "./moves.js";
 import { openForm } from "./quick_create.js";
-import { act, anyChosen, clear, toggle } from "./selection.js";
+import { toggleCard } from "./selection.js";
 import { hold, release } from "./updates.js";
 
 let picked = null; // {card, from}
@@ -48,7 +49,7 @@ function onCard(event, card) {
     case "Home": return go(cardsOf(columnOf(card))[0]);
     case "End": return go(cardsOf(columnOf(card)).at(-1));
     case "m": case "M": return anyChosen() ? act("move") : openMoveDialog(card);
-    case "x": case "X": return toggle(card);
+    case "x": case "X": return toggleCard(card);
     case "]": return step(card, 1);
     case "[": return step(card, -1);
     case "n": case "N": return openForm(columnOf(card));

@@ -1,8 +1,9 @@
 // The menu of a card: "Move to…", the same move as a drag, from a list of stages; won, lost, and the rules run by hand.
 // Arrows go through both, digits choose a stage.
+import { act } from "../bulk/bar.js";
 import { board, columnOf } from "./columns.js";
 import { moveToStage } from "./moves.js";
-import { act, toggle } from "./selection.js";
+import { toggleCard } from "./selection.js";
 import { refresh } from "./updates.js";
 
 const dialog = document.getElementById("move");
@@ -50,7 +51,7 @@ export function enableMoveDialog() {
 function run(verb) {
   if (!verb) return;
   dialog.close();
-  if (verb === "select") toggle(moving);
+  if (verb === "select") toggleCard(moving);
   else act(verb, [moving.dataset.dealId]);
 }
 

@@ -1,15 +1,16 @@
 // Saving moves. The card is shown where it was dropped at once; the server's answer puts it right where it disagrees.
 // One request at a time per card: moves made meanwhile are sent as one when the answer is in. A move that does not reach
 // the server is kept and sent again when the connection is back.
+import { post } from "../base/request.js";
 import { say, toast } from "../base/toast.js";
-import { ask } from "./ask.js";
+import { ask } from "../bulk/ask.js";
+import { undoAll } from "../bulk/done.js";
 import { board, cardOf, columnOf, focusCard, isAt, putBack, show, spotOf, stageName, titleOf, whereabouts, words } from "./columns.js";
 import { expectEcho, hold, refresh, release } from "./updates.js";
 
 const RETRY = 4000; // ms until a kept move is sent again, unless the browser knows earlier that it is online
 const UNDO_FOR = 10000; // ms
 
-const csrf = document.querySelector('meta[name="csrf-token"]').content;
 const waiting = new Map(); // deal id -> {from, undoes}
 const sending = new Set(); // deal ids
 const kept = new Set(); // deal ids whose move has not reached the server
@@ -54,7 +55,7 @@ async function sendAll(dealId) {
 async function send(dealId, move) {
   const card = cardOf(dealId);
   const column = columnOf(card);
-  const answer = await post(card, move).catch(() => null);
+  const answer = await tell(card, move).catch(() => null);
   if (!answer) return false;
   if (move.kept) toast(words("Back"));
   if (answer.ok || arrivedBefore(move, answer, column)) {
@@ -105,24 +106,14 @@ export function enableSaving() {
   addEventListener("beforeunload", (event) => { if (kept.size) event.preventDefault(); });
 }
 
-function post(card, { undoes }) {
+function tell(card, { undoes }) {
   const { dealId, version } = card.dataset;
   expectEcho(dealId);
-  return request(undoes ? board.dataset.undoUrl : `/deals/${dealId}/move/`, {
+  return post(undoes ? board.dataset.undoUrl : `/deals/${dealId}/move/`, {
     ...(undoes ? { deal: dealId } : { stage: columnOf(card).dataset.stageId, version }),
     before: card.nextElementSibling?.dataset.dealId ?? "",
     after: card.previousElementSibling?.dataset.dealId ?? "",
   });
-}
-
-async function request(url, fields) {
-  const response = await fetch(`${url}${location.search}`, {
-    method: "POST",
-    headers: { "X-CSRFToken": csrf },
-    body: new URLSearchParams(fields),
-  });
-  const body = await response.json().catch(() => ({}));
-  return { ok: response.ok && !response.redirected, status: response.status, body }; // redirected: to the login
 }
 
 function offerUndo(dealId, from, column) {
@@ -131,7 +122,7 @@ function offerUndo(dealId, from, column) {
   const undo = () => {
     const card = cardOf(dealId);
     if (!card) {
-      undoAll([dealId]);
+      undoAll([dealId], refresh);
       return;
     }
     const here = spotOf(card);
@@ -140,13 +131,6 @@ function offerUndo(dealId, from, column) {
   };
   const action = { label: words("Undo"), key: "z", run: undo };
   toast(words("Moved", { stage: stageName(column) }), { hue, action, shownFor: UNDO_FOR });
-}
-
-// Takes back the moves of several deals, or of one whose card is not on the page.
-export async function undoAll(dealIds) {
-  const answer = await request(board.dataset.undoUrl, dealIds.map((dealId) => ["deal", dealId])).catch(() => null);
-  if (!answer?.ok) toast(answer?.body.message || words("Failed"), { tone: "bad" });
-  refresh(dealIds);
 }
 
 function countCards(from, to) {

@@ -1,4 +1,8 @@
 // The list of deals: columns become one word in the address, and a cell under edit takes the focus and gives it back.
+import { enableChoosing } from "./choosing.js";
+
+enableChoosing();
+
 document.addEventListener("submit", (event) => {
   const form = event.target.closest("[data-columns]");
   if (!form) return;
