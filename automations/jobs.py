@@ -23,6 +23,7 @@ from automations.models import Delivery, ResendJob, new_delivery_id
 from crm.models import User
 
 BATCH = 500
+MANY = 1000
 RECOVERABLE = timedelta(days=14)
 _SHIFT = 40.0  # seconds that a task works, well below its time limit
 
@@ -65,6 +66,14 @@ def recover(
     if until is not None:
         words["failed_before"] = until.isoformat()
     return start_resend(chosen={"filter": words}, trigger=Delivery.Trigger.RECOVER, by=by)
+
+
+def given_up_lately(*, destination_id: int, now: datetime) -> int:
+    """How many deliveries could be recovered at a destination; MANY + 1 for more than MANY."""
+    failed = Delivery.objects.filter(
+        destination=destination_id, state=Delivery.State.FAILED, due_at__gte=now - RECOVERABLE
+    )
+    return failed.filter(rule__isnull=False).order_by()[: MANY + 1].count()
 
 
 @transaction.atomic

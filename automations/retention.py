@@ -1,4 +1,4 @@
-"""Removing what has grown old: bodies and headers after a month, whole deliveries after half a year.
+"""Removing what has grown old: bodies and headers after a month, whole deliveries and their counts after half a year.
 
 Only what is finished is touched, in batches of a few hundred, each its own short transaction that passes over rows
 somebody has locked; a sweep ends after a number of batches and the next one goes on. Bodies are found by the index
@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import connection, transaction
 
+from automations.models import HourTally
 from crm.ids import earliest_id
 
 BATCH = 500
@@ -40,6 +41,7 @@ _CHOOSE_OLD = """
 def cut(*, now: datetime) -> tuple[int, int]:
     """One sweep; returns of how many deliveries the bodies went, and how many went themselves."""
     deleted = _in_batches(_delete, before=now - timedelta(days=settings.KEEP_DELIVERIES_DAYS))
+    HourTally.objects.filter(hour__lt=now - timedelta(days=settings.KEEP_DELIVERIES_DAYS)).delete()
     emptied = _in_batches(_empty, before=now - timedelta(days=settings.KEEP_BODIES_DAYS))
     return emptied, deleted
 

@@ -1,16 +1,20 @@
 """What is counted for Prometheus: attempts by code, deliveries by outcome, and how soon first attempts begin.
 
+Beside it goes what `automations.hours` counts, in the same statement.
+
 One statement a group of outcomes, in the transaction that records them, so that counters and log agree whatever is
 killed. Rows are taken in one order, so that two workers wait for each other and never deadlock.
 """
 
+import json
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import timedelta
 
 from django.db import connection
 
+from automations import hours
 from automations.verdicts import Outcome
 
 ATTEMPTS = "attempts"  # by HTTP status, else by error code
@@ -19,16 +23,18 @@ FIRST_ATTEMPT = "first_attempt"  # by the bucket's upper bound in seconds
 FIRST_ATTEMPT_SUM = "first_attempt_sum"
 BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 300.0, 3600.0)
 
-_ADD = """
+_ADD = f"""
+    WITH by_hour AS ({hours.ADD})
     INSERT INTO automations_tally AS tally (name, label, value)
     SELECT * FROM unnest(%s::text[], %s::text[], %s::float8[])
     ON CONFLICT (name, label) DO UPDATE SET value = tally.value + excluded.value
-"""
+"""  # noqa: S608  # a statement of ours
 
 
-def count(outcomes: Iterable[Outcome]) -> None:
+def count(outcomes: Sequence[Outcome]) -> None:
     """Add a group of outcomes to the counters, inside the caller's transaction."""
     sums: Counter[tuple[str, str]] = Counter()
+    added = json.dumps(hours.added_rows(outcomes))
     for outcome in outcomes:
         sums[ATTEMPTS, str(outcome.exchange.status_code or outcome.exchange.error_code)] += 1
         sums[OUTCOMES, outcome.state.value] += 1
@@ -37,7 +43,7 @@ def count(outcomes: Iterable[Outcome]) -> None:
     rows = sorted(sums.items())
     names, labels = [name for (name, _label), _n in rows], [label for (_name, label), _n in rows]
     with connection.cursor() as cursor:
-        cursor.execute(_ADD, [names, labels, [float(n) for _key, n in rows]])
+        cursor.execute(_ADD, [added, names, labels, [float(n) for _key, n in rows]])
 
 
 def _count_first(sums: Counter[tuple[str, str]], outcome: Outcome) -> None:

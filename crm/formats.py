@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from babel import Locale
-from babel.dates import format_date, format_timedelta
+from babel.dates import format_date, format_skeleton, format_timedelta
 from babel.numbers import NumberPattern, format_compact_currency, format_decimal
 from django.utils import timezone
 from django.utils.translation import get_language, gettext, to_locale
@@ -87,6 +87,17 @@ def days_label(days: int) -> str:
 def month(day: date) -> str:
     """`Nov 26`, in the language under way."""
     return format_date(day, "MMM yy", locale=locale())
+
+
+def short_day(day: date) -> str:
+    """`Nov 24` or `24 de nov.`: a day of this year."""
+    return format_skeleton("MMMd", day, locale=locale())
+
+
+def percent(part: int, *, of: int) -> str:
+    """`98,7 %`, rounded down, so that 100 % means all."""
+    share = Decimal(part * 1000 // of) / 10
+    return f"{format_decimal(share, locale=locale())} %"
 
 
 def duration(seconds: int) -> str:

@@ -167,5 +167,5 @@ class RotationForm(forms.Form):
 class RecoveryForm(forms.Form):
     since = forms.DateTimeField(
         label=gettext_lazy("Send again what was given up since"),
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
     )

@@ -165,6 +165,22 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='HourTally',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('hour', models.DateTimeField()),
+                ('delivered', models.PositiveIntegerField(default=0)),
+                ('retried', models.PositiveIntegerField(default=0)),
+                ('failed', models.PositiveIntegerField(default=0)),
+                ('durations', django.contrib.postgres.fields.ArrayField(base_field=models.PositiveIntegerField(), default=list, size=None)),
+                ('destination', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='hours', to='automations.destination')),
+            ],
+            options={
+                'indexes': [models.Index(fields=['hour'], name='hour_tally_by_hour')],
+                'constraints': [models.UniqueConstraint(fields=('destination', 'hour'), name='an_hour_of_a_destination_is_counted_in_one_row')],
+            },
+        ),
+        migrations.CreateModel(
             name='Attempt',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

@@ -5,7 +5,7 @@ from automations.models.destinations import Destination, default_schedule
 from automations.models.events import Event
 from automations.models.jobs import ResendJob
 from automations.models.rules import Occurrence, Rule
-from automations.models.tallies import Tally
+from automations.models.tallies import HourTally, Tally
 from automations.models.workers import WorkerHeartbeat
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Delivery",
     "Destination",
     "Event",
+    "HourTally",
     "Occurrence",
     "ResendJob",
     "Rule",

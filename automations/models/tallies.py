@@ -2,7 +2,10 @@
 
 from typing import ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
+
+from automations.models.destinations import Destination
 
 
 class Tally(models.Model):
@@ -23,3 +26,32 @@ class Tally(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.label}: {self.value}"
+
+
+class HourTally(models.Model):
+    """What became of a destination's attempts in one hour; `automations.hours` says how it is counted and read.
+
+    It holds what the page of a destination draws, so that no view of it looks through the deliveries.
+    """
+
+    destination = models.ForeignKey(Destination, models.CASCADE, related_name="hours", db_index=False)
+    hour = models.DateTimeField()
+    delivered = models.PositiveIntegerField(default=0)
+    retried = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    durations = ArrayField(models.PositiveIntegerField(), default=list)
+
+    class Meta:
+        constraints: ClassVar = [
+            # Its index finds a destination's last day and month.
+            models.UniqueConstraint(
+                fields=["destination", "hour"], name="an_hour_of_a_destination_is_counted_in_one_row"
+            )
+        ]
+        indexes: ClassVar = [
+            # Retention, and all destinations' last day.
+            models.Index(fields=["hour"], name="hour_tally_by_hour"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.destination_id} {self.hour:%Y-%m-%d %H:00}"

@@ -1,6 +1,7 @@
 """Destinations: the list, the form of one, its secret, and holding it back."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from django.contrib import messages
 from django.db.models import Count, Q
@@ -24,11 +25,13 @@ from automations.destinations import (
     rotate_secret,
     update_destination,
 )
-from automations.explanations import explain_destination
+from automations.explanations import explain_destination, explain_last_failure
 from automations.forms.destinations import DestinationForm, RecoveryForm, RotationForm
 from automations.health import probe_now
-from automations.jobs import recover
+from automations.jobs import MANY, given_up_lately, recover
 from automations.models import Delivery, Destination, Event
+from automations.receiving import SIGNED_WITH, examples, own_headers
+from automations.views.destination_health import health_of
 from automations.views.rules import offered_deals
 from crm.views.access import PageRequest, admin_required
 
@@ -72,7 +75,8 @@ def _edit(request: PageRequest, found: Destination) -> HttpResponse:
         return redirect("destination", saved.pk)
     context = {"form": form, "destination": found, "name": name, "rotation": RotationForm()}
     if found.pk:
-        context |= _surroundings(found)
+        kept = _found(found.pk) if form.is_bound else found
+        context |= _surroundings(kept, span=request.GET.get("span", ""))
     return render(request, "automations/destination.html", context, status=422 if form.is_bound else 200)
 
 
@@ -86,17 +90,23 @@ def _save(form: DestinationForm, found: Destination) -> Destination | None:
         return None
 
 
-def _surroundings(found: Destination) -> dict[str, object]:
+def _surroundings(found: Destination, *, span: str) -> dict[str, object]:
+    now = timezone.now()
     rules = found.rules.filter(deleted_at__isnull=True)
     waiting = found.deliveries.filter(state=Delivery.State.PENDING).count()
     return {
         "rules": rules,
         "waiting": waiting,
-        "state": explain_destination(found, waiting=waiting, now=timezone.now()),
-        "recovery": RecoveryForm(),
-        "old_secret_until": found.previous_secret_until
-        if len(found.secrets_at(timezone.now())) > 1
-        else None,
+        "state": explain_destination(found, waiting=waiting, now=now),
+        "last_failure": explain_last_failure(found),
+        "health": health_of(found, span=span, now=now),
+        "many": MANY,
+        "given_up": given_up_lately(destination_id=found.pk, now=now),
+        "recovery": RecoveryForm(initial={"since": found.failing_since or now - timedelta(days=1)}),
+        "examples": examples(),
+        "signed_with": SIGNED_WITH,
+        "own_headers": own_headers(found),
+        "old_secret_until": found.previous_secret_until if len(found.secrets_at(now)) > 1 else None,
         "events": Event.choices,
         "deals": offered_deals(),
         "delete_text": _(

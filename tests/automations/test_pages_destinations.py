@@ -1,17 +1,21 @@
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
+from automations import tallies
 from automations.destinations import create_destination
 from automations.forms.fields import ScheduleField, wait_text
 from automations.models import Delivery, Destination, ResendJob, Rule
+from automations.receiving import GUIDE
 from automations.requests import MASK
 from automations.schedule import DEFAULT_SCHEDULE
 from crm.actors import Actor
 from crm.deals import move_deal
 from crm.models import Deal, Stage, User
+from tests.automations.outcomes import outcome_at
 
 URL = "/automations/destinations/"
 HIDDEN = ("hush", "psst")
@@ -107,7 +111,7 @@ def test_a_paused_destination_says_what_waits_and_is_switched_on_again(
     move_deal(deal_id=deal.pk, stage=stages[1], actor=actor)
     url = f"{URL}{rule.destination_id}/"
     page = browser.post(f"{url}pause/", follow=True).content.decode()
-    assert "1 delivery waits until it is switched on again." in page
+    assert "nothing is sent until it is switched on again. 1 event waits." in page
     browser.post(f"{url}resume/")
     assert Destination.objects.get().status == "active"
 
@@ -124,7 +128,7 @@ def test_the_secret_is_shown_on_request_and_replaced_with_an_overlap(
     former = destination.secret
     destination.refresh_from_db()
     assert destination.secret != former == destination.previous_secret
-    assert "The former secret signs too" in browser.get(url).content.decode()
+    assert "the former secret signs too" in browser.get(url).content.decode()
 
 
 def test_deleting_a_destination_says_what_goes_with_it_and_does_it(
@@ -183,6 +187,72 @@ def test_what_was_given_up_is_recovered_from_the_page(browser: Client, destinati
     assert answer["Location"] == f"/automations/deliveries/?destination={destination.pk}&job={job.pk}"
     assert browser.post(f"{url}recover/", {"since": ""})["Location"] == url
     assert ResendJob.objects.count() == 1
+
+
+def given_up(destination: Destination, rule: Rule | None, *, ago: timedelta) -> None:
+    at = timezone.now() - ago
+    Delivery.objects.create(
+        destination=destination,
+        rule=rule,
+        event="deal.won",
+        state="failed",
+        due_at=at,
+        chain=uuid4(),
+        body=b"{}",
+    )
+
+
+def test_the_page_says_how_many_could_be_recovered(
+    browser: Client, destination: Destination, rule: Rule
+) -> None:
+    url = f"{URL}{destination.pk}/"
+    assert "Nothing was given up here in the last 14 days." in browser.get(url).content.decode()
+    for days in (1, 13, 15):
+        given_up(destination, rule, ago=timedelta(days=days))
+    given_up(destination, None, ago=timedelta(days=1))  # a test is not sent again
+    assert "2 deliveries were given up here in the last 14 days." in browser.get(url).content.decode()
+
+
+@pytest.mark.parametrize(("span", "slots"), [("", 24), ("day", 24), ("month", 30), ("century", 24)])
+def test_the_health_of_a_destination_is_drawn_with_the_figures_as_a_table(
+    browser: Client, destination: Destination, span: str, slots: int
+) -> None:
+    tallies.count([outcome_at(destination, "failed", ago=timedelta(0), ms=200)])
+    health = browser.get(f"{URL}{destination.pk}/?span={span}").context["health"]
+    outcomes, times = health.charts
+    assert [len(chart.table) for chart in health.charts] == [slots, slots]
+    assert outcomes.table[-1][1] == ["0", "0", "1"]
+    assert times.table[0][1] == ["–", "–"]
+    assert dict(health.figures)["Taken"] == "0 %"
+
+
+def test_without_an_attempt_the_page_says_what_is_counted(browser: Client, destination: Destination) -> None:
+    page = browser.get(f"{URL}{destination.pk}/").content.decode()
+    assert "Nothing was sent in this time." in page
+
+
+def test_the_page_offers_the_code_that_the_guide_has_in_five_languages(
+    browser: Client, destination: Destination
+) -> None:
+    changes = {
+        "headers": "X-Room: sales",
+        "auth": "header",
+        "header_name": "X-Key",
+        "header_value": "hushhush",
+    }
+    browser.post(f"{URL}{destination.pk}/", form(destination, **changes))
+    page = browser.get(f"{URL}{destination.pk}/")
+    languages = ["Python", "JavaScript", "PHP", "C#", "curl and openssl"]
+    assert [example.language for example in page.context["examples"]] == languages
+    guide = GUIDE.read_text()
+    assert all(example.code in guide for example in page.context["examples"])
+    assert page.context["own_headers"] == ["X-Room", "X-Key"]
+    assert "hushhush" not in page.content.decode()
+
+
+def test_managers_do_not_open_a_destination(client: Client, destination: Destination) -> None:
+    client.force_login(User.objects.create_user("bob@example.com", name="Bob", role=User.Role.MANAGER))
+    assert client.get(f"{URL}{destination.pk}/?span=month").status_code == 403
 
 
 # ---- The folded parts ----

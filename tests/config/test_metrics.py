@@ -8,16 +8,18 @@ from automations import tallies
 from automations.claims import Claimed
 from automations.destinations import create_destination
 from automations.http import Exchange
-from automations.models import Delivery
+from automations.models import Delivery, Destination
 from automations.verdicts import Outcome
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
-def outcome(state: Delivery.State, *, code: int, after: float, number: int = 1) -> Outcome:
+def outcome(
+    destination: Destination, state: Delivery.State, *, code: int, after: float, number: int = 1
+) -> Outcome:
     claimed = Claimed(
         id="msg_1",
-        destination_id=7,
+        destination_id=destination.pk,
         event="deal.won",
         chain=uuid4(),
         depth=0,
@@ -35,11 +37,11 @@ def outcome(state: Delivery.State, *, code: int, after: float, number: int = 1) 
 @pytest.mark.django_db
 def test_metrics_count_outcomes_codes_and_the_time_to_the_first_attempt(client: Client) -> None:
     destination = create_destination(fields={"name": "ERP", "url": "http://127.0.0.1/hook"})
-    tallies.count([outcome(Delivery.State.DELIVERED, code=200, after=0.02)])
+    tallies.count([outcome(destination, Delivery.State.DELIVERED, code=200, after=0.02)])
     tallies.count(
         [
-            outcome(Delivery.State.DELIVERED, code=200, after=2),
-            outcome(Delivery.State.FAILED, code=503, after=9, number=2),
+            outcome(destination, Delivery.State.DELIVERED, code=200, after=2),
+            outcome(destination, Delivery.State.FAILED, code=503, after=9, number=2),
         ]
     )
     lines = client.get("/metrics").content.decode().splitlines()
