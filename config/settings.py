@@ -231,6 +231,7 @@ SWEEPS = [
     "crm.tasks.cut_notices",
     "crm.tasks.cut_attempts",
     "crm.tasks.remind_renewals",
+    "crm.tasks.compare_changed",
     "webhooks.tasks.fetch_recordings",
 ]
 

@@ -7,6 +7,7 @@ its history. Fields left out stay as they are, and values equal to the present o
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar
 
 from django.core.exceptions import ValidationError
@@ -21,10 +22,12 @@ from crm.actors import Actor
 from crm.edits import RowEdit, change_row, fields_of_new
 from crm.models import Change, Company, Contact
 from crm.phones import to_e164
-from crm.refusals import InvalidFields
+from crm.refusals import InvalidFields, Stale
 
 __all__ = [
+    "ChangedMeanwhile",
     "InvalidFields",
+    "apply_fields",
     "create_company",
     "create_contact",
     "delete_company",
@@ -32,6 +35,7 @@ __all__ = [
     "normal_domain",
     "normal_email",
     "normal_tax_id",
+    "refuse_changed",
     "update_company",
     "update_contact",
 ]
@@ -50,11 +54,15 @@ def create_contact(*, actor: Actor, fields: Mapping[str, Any]) -> Contact:
 
 
 @transaction.atomic
-def update_contact(*, contact_id: int, actor: Actor, fields: Mapping[str, Any]) -> Contact:
+def update_contact(
+    *, contact_id: int, actor: Actor, fields: Mapping[str, Any], seen: datetime | None = None
+) -> Contact:
     """Change any part of a contact, with the fields of `create_contact`; custom_fields and external_ids are
-    merged, None removes a key. Raises Contact.DoesNotExist, InvalidFields.
+    merged, None removes a key. `seen` is the `updated_at` of the contact that the caller saw.
+    Raises Contact.DoesNotExist, InvalidFields, ChangedMeanwhile.
     """
     contact = Contact.objects.select_for_update(no_key=True).get(pk=contact_id)
+    refuse_changed(contact, seen=seen)
     return _update(_ContactEdit(row=contact, at=timezone.now()), actor=actor, fields=fields)
 
 
@@ -68,9 +76,14 @@ def create_company(*, actor: Actor, fields: Mapping[str, Any]) -> Company:
 
 
 @transaction.atomic
-def update_company(*, company_id: int, actor: Actor, fields: Mapping[str, Any]) -> Company:
-    """Change any part of a company, as `update_contact` does. Raises Company.DoesNotExist, InvalidFields."""
+def update_company(
+    *, company_id: int, actor: Actor, fields: Mapping[str, Any], seen: datetime | None = None
+) -> Company:
+    """Change any part of a company, as `update_contact` does. Raises Company.DoesNotExist, InvalidFields,
+    ChangedMeanwhile.
+    """
     company = Company.objects.select_for_update(no_key=True).get(pk=company_id)
+    refuse_changed(company, seen=seen)
     return _update(_CompanyEdit(row=company, at=timezone.now()), actor=actor, fields=fields)
 
 
@@ -84,6 +97,19 @@ def delete_contact(*, contact_id: int, actor: Actor) -> None:
 def delete_company(*, company_id: int, actor: Actor) -> None:
     """Delete a company; its history stays. Raises Company.DoesNotExist, and ProtectedError while it has deals."""
     _delete(Company.objects.select_for_update().get(pk=company_id), actor=actor)
+
+
+class ChangedMeanwhile(Stale):
+    """Somebody changed the contact or company since the caller saw it."""
+
+    def __init__(self, row: Contact | Company) -> None:
+        super().__init__(_("“%(name)s” was changed in the meantime.") % {"name": row.name})
+
+
+def refuse_changed(row: Contact | Company, *, seen: datetime | None) -> None:
+    """Raise ChangedMeanwhile unless a locked row is as it was when its `updated_at` was `seen`."""
+    if seen is not None and seen != row.updated_at:
+        raise ChangedMeanwhile(row)
 
 
 def normal_email(text: Any) -> str:
@@ -158,6 +184,9 @@ class _CompanyEdit(_Edit[Company]):
     related_fields: ClassVar[tuple[str, ...]] = ()
 
 
+_EDITS: dict[type, type[_Edit[Any]]] = {Contact: _ContactEdit, Company: _CompanyEdit}
+
+
 def _create(edit: _Edit[Party], *, actor: Actor, fields: Mapping[str, Any]) -> Party:
     if not fields.get("name"):
         raise InvalidFields({"name": [_("This field is required.")]})
@@ -172,6 +201,12 @@ def _create(edit: _Edit[Party], *, actor: Actor, fields: Mapping[str, Any]) -> P
     return edit.row
 
 
+def apply_fields(row: Party, *, actor: Actor, at: datetime, fields: Mapping[str, Any]) -> Party:
+    """Change a row that the caller has locked, as `update_contact` and `update_company` do. Raises InvalidFields."""
+    edit: _Edit[Party] = _EDITS[type(row)](row=row, at=at)
+    return _update(edit, actor=actor, fields=fields)
+
+
 def _update(edit: _Edit[Party], *, actor: Actor, fields: Mapping[str, Any]) -> Party:
     edit.take(fields)
     if edit.changes_anything:
@@ -183,7 +218,8 @@ def _update(edit: _Edit[Party], *, actor: Actor, fields: Mapping[str, Any]) -> P
 def _save(edit: _Edit[Party]) -> None:
     if "tax_id" in edit.columns:
         _refuse_taken_tax_id(edit.row)
-    edit.row.save(update_fields=edit.columns | {"updated_at"})
+    edit.row.duplicates_sought_at = None
+    edit.row.save(update_fields=edit.columns | {"updated_at", "duplicates_sought_at"})
 
 
 def _refuse_taken_tax_id(row: Contact | Company) -> None:

@@ -113,16 +113,16 @@ class RowEdit(Generic[Row]):
         if not values:
             return
         rows = self.row.external_id_rows
-        present = dict(rows.values_list("system", "value"))
+        present = dict(rows.filter(former=False).values_list("system", "value"))
         for system, value in values.items():
             _check_external_id(system, value)
             if present.get(system) == value:
                 continue
             self._remember(f"external_ids.{system}", present.get(system), value)
             if value is None:
-                rows.filter(system=system).delete()
+                rows.filter(system=system, former=False).delete()
             else:
-                rows.update_or_create(system=system, defaults={"value": value})
+                rows.update_or_create(system=system, former=False, defaults={"value": value})
 
     def _set_tags(self, row: Deal | Contact, names: Sequence[str]) -> None:
         present = {} if self.is_new else dict(row.tags.values_list("name", "pk"))
@@ -210,6 +210,6 @@ def as_history(value: Any) -> Any:
 
 
 def external_ids(row: Deal | Contact | Company) -> dict[str, str]:
-    """`{system: id}` of a deal, contact or company; uses prefetched rows where there are any."""
+    """`{system: id}` of a deal, contact or company as it is called now; uses prefetched rows where there are any."""
     rows: list[ExternalId] = sorted(row.external_id_rows.all(), key=lambda row: row.system)
-    return {row.system: row.value for row in rows}
+    return {row.system: row.value for row in rows if not row.former}

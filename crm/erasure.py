@@ -15,7 +15,8 @@ from crm import signals
 from crm.actors import Actor
 from crm.calls import forget_caller
 from crm.contacts import update_contact
-from crm.deals import update_deal
+from crm.deals import lock_present, update_deal
+from crm.merging import merged_ids
 from crm.models import Change, Contact, Deal, ExternalId
 
 
@@ -25,6 +26,9 @@ def erase_contact(*, contact_id: int, actor: Actor) -> Contact:
 
     Sends `contact_erased` with the contact as it was. Raises Contact.DoesNotExist.
     """
+    lock_present(
+        Deal.objects.filter(contact=contact_id).values_list("pk", flat=True)
+    )  # deals first, as everybody
     contact = Contact.objects.select_for_update(no_key=True).get(pk=contact_id)
     deals = list(Deal.objects.filter(contact=contact).order_by("pk"))
     name = _("Erased contact")
@@ -45,18 +49,28 @@ def erase_contact(*, contact_id: int, actor: Actor) -> Contact:
         "company": None,
     }
     erased = update_contact(contact_id=contact_id, actor=actor, fields=empty)
-    erased.custom_fields = {}
-    erased.save(update_fields=["custom_fields"])
+    erased.custom_fields, erased.erased_at = {}, timezone.now()
+    erased.save(update_fields=["custom_fields", "erased_at"])
     ExternalId.objects.filter(contact=contact).delete()
     _clean_history(contact, deal_ids=[deal.pk for deal in deals])
     return erased
 
 
 def _clean_history(contact: Contact, *, deal_ids: list[int]) -> None:
-    """That something changed stays, from what to what goes."""
+    """That something changed stays, from what to what goes; of a merge also into whom."""
+    ids = [contact.pk, *merged_ids(Contact, contact.pk)]
     of_deals = Change.objects.filter(entity=Change.Entity.DEAL, object_id__in=deal_ids)
-    named = Q(before__id=contact.pk) | Q(after__id=contact.pk)
+    named = Q(before__id__in=ids) | Q(after__id__in=ids)
     titled = Q(before=contact.name) | Q(after=contact.name)
-    of_contact = Change.objects.filter(entity=Change.Entity.CONTACT, object_id=contact.pk)
+    of_contact = Change.objects.filter(entity=Change.Entity.CONTACT, object_id__in=ids)
+    merges = of_contact.filter(verb=Change.Verb.MERGED)
+    for merge in merges:
+        merge.before, merge.after = _only_id(merge.before), _only_id(merge.after)
+    Change.objects.bulk_update(merges, ["before", "after"])
+    of_contact = of_contact.exclude(verb=Change.Verb.MERGED)
     for rows in (of_contact, of_deals.filter(named, field="contact"), of_deals.filter(titled, field="title")):
         rows.update(before=None, after=None)
+
+
+def _only_id(said: Any) -> dict[str, int] | None:
+    return {"id": said["id"]} if said else None

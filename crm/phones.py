@@ -1,11 +1,15 @@
 """Telephone numbers in one form, E.164, so that equal numbers are equal text; and the addresses that dial them."""
 
 import re
+from collections.abc import Iterable
 from urllib.parse import quote
 
 import phonenumbers
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
+
+_MOBILE = re.compile(r"(\+55\d\d)9(\d{8})")
+_MOBILE_WITHOUT_NINTH = re.compile(r"(\+55\d\d)([6-9]\d{7})")
 
 
 def to_e164(text: str, *, country: str = "BR") -> str:
@@ -20,6 +24,19 @@ def to_e164(text: str, *, country: str = "BR") -> str:
     if not phonenumbers.is_possible_number(number):
         raise ValueError(text)
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def phone_variants(phone: str) -> list[str]:
+    """The number as it is and, for a Brazilian mobile, also with or without its ninth digit."""
+    if found := _MOBILE.fullmatch(phone):
+        return [phone, found[1] + found[2]]
+    if found := _MOBILE_WITHOUT_NINTH.fullmatch(phone):
+        return [phone, f"{found[1]}9{found[2]}"]
+    return [phone]
+
+
+def all_phone_variants(phones: Iterable[str]) -> list[str]:
+    return [variant for phone in phones for variant in phone_variants(phone)]
 
 
 # ---- Click to call: a person's own way to dial ----

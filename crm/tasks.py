@@ -2,7 +2,7 @@
 
 from django.utils import timezone
 
-from crm import login_limits, notices, password_reset, subscriptions
+from crm import duplicates, login_limits, notices, password_reset, subscriptions
 
 
 def mail_notices() -> None:
@@ -23,6 +23,11 @@ def remind_renewals() -> None:
 def mail_password_reset(email: str) -> None:
     """Send the link to a new password to whoever has this address."""
     password_reset.mail_reset(email=email)
+
+
+def compare_changed() -> None:
+    """Look for duplicates of what has changed."""
+    duplicates.compare_changed(now=timezone.now(), for_seconds=4)
 
 
 def cut_attempts() -> None:

@@ -1,7 +1,6 @@
 """Which deal, contact and company a document speaks of. Nothing is ever matched on an empty value."""
 
 import hashlib
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -10,10 +9,9 @@ from django.db import connection
 from django.db.models import Case, Q, QuerySet, Value, When
 
 from crm.models import Company, Contact, Deal
+from crm.phones import all_phone_variants, phone_variants
 from webhooks.documents import Document
 
-_MOBILE = re.compile(r"(\+55\d\d)9(\d{8})")
-_MOBILE_WITHOUT_NINTH = re.compile(r"(\+55\d\d)([6-9]\d{7})")
 _CPF_LENGTH = 11
 MOST_CANDIDATES = 20
 
@@ -99,19 +97,6 @@ def _record_names(document: Document, *, system: str) -> Iterator[str]:
     for part in ("call", "subscription"):
         if external_id := document.get(part, {}).get("external_id"):
             yield f"{part}:{system}:{external_id}"
-
-
-def phone_variants(phone: str) -> list[str]:
-    """The number as it is and, for a Brazilian mobile, also with or without its ninth digit."""
-    if found := _MOBILE.fullmatch(phone):
-        return [phone, found[1] + found[2]]
-    if found := _MOBILE_WITHOUT_NINTH.fullmatch(phone):
-        return [phone, f"{found[1]}9{found[2]}"]
-    return [phone]
-
-
-def all_phone_variants(phones: Iterable[str]) -> list[str]:
-    return [variant for phone in phones for variant in phone_variants(phone)]
 
 
 def lock_identities(identities: Iterable[Identity]) -> None:

@@ -1,17 +1,18 @@
 """Writes the contact and the company of a document: found and completed, or made."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from crm.actors import Actor
 from crm.contacts import create_company, create_contact, update_company, update_contact
+from crm.merging import survivor_of
 from crm.models import Company, Contact, Deal
+from crm.phones import all_phone_variants
 from webhooks.documents import Document
 from webhooks.filling import without_filled
 from webhooks.matching import (
     Identity,
-    all_phone_variants,
     contradicts,
     find_company,
 )
@@ -42,10 +43,12 @@ def write_company(
     if company is None and deal is not None and deal.company and not contradicts(deal.company, identity):
         company = deal.company
     if company is not None:
-        before = of_party(company)
-        told = without_filled(told, document, part="company", row=company)
-        row = update_company(company_id=company.pk, actor=actor, fields=_emptied(told))
-        return Written(row, before)
+
+        def complete(row: Company) -> Written[Company]:
+            fields = _emptied(without_filled(told, document, part="company", row=row))
+            return Written(update_company(company_id=row.pk, actor=actor, fields=fields), of_party(row))
+
+        return _merged_or_not(company, complete)
     name = (
         identity.domain or identity.company_tax_id or next((value for _, value in identity.company_ids), "")
     )
@@ -62,10 +65,12 @@ def write_contact(
     """
     told = dict(document.get("contact", {}))
     if known is not None:
-        before = of_party(known)
-        told = without_filled(told, document, part="contact", row=known)
-        row = _complete(known, told, company=company, actor=actor) if told else known
-        return Written(row, before)
+
+        def complete(row: Contact) -> Written[Contact]:
+            news = without_filled(told, document, part="contact", row=row)
+            return Written(_complete(row, news, company=company, actor=actor), of_party(row))
+
+        return _merged_or_not(known, complete)
     if not told and not identity.names_a_person:
         return None
     known_as = identity.emails + identity.phones + (identity.person_tax_id,)
@@ -80,7 +85,20 @@ def write_contact(
     return Written(create_contact(actor=actor, fields=fields), {})
 
 
+def _merged_or_not(row: Party, complete: Callable[[Party], Written[Party]]) -> Written[Party]:
+    """Complete a row under its lock; where it was merged into another one since it was found, that one."""
+    try:
+        return complete(row)
+    except type(row).DoesNotExist:
+        survivor = survivor_of(type(row), row.pk)
+        if survivor is None:
+            raise
+        return complete(survivor)
+
+
 def _complete(contact: Contact, told: dict[str, Any], *, company: Company | None, actor: Actor) -> Contact:
+    if not told:  # nothing to write, but it shall not be merged away until we are done
+        return Contact.objects.select_for_update(no_key=True).get(pk=contact.pk)
     known_phones = set(all_phone_variants(contact.phones))
     emails = [email for email in told.get("emails") or [] if email not in contact.emails]
     phones = [phone for phone in told.get("phones") or [] if phone not in known_phones]

@@ -5,6 +5,7 @@ from crm.models.changes import Change
 from crm.models.contacts import Company, Contact
 from crm.models.custom_fields import CustomField
 from crm.models.deals import Deal, DealQuerySet, DealsGoThroughTheDoor
+from crm.models.duplicates import DuplicateCompanies, DuplicateContacts
 from crm.models.external_ids import ExternalId
 from crm.models.labels import LostReason, Source, Tag
 from crm.models.logins import Invitation, LoginAttempt, TwoStep
@@ -26,6 +27,8 @@ __all__ = [
     "Deal",
     "DealQuerySet",
     "DealsGoThroughTheDoor",
+    "DuplicateCompanies",
+    "DuplicateContacts",
     "ExternalId",
     "IdempotentAnswer",
     "Invitation",

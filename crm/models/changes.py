@@ -9,7 +9,9 @@ from django.utils.translation import gettext_lazy as _
 class Change(models.Model):
     """What changed, from what, to what, by whom and through what.
 
-    The object is named by kind and id without a foreign key, so that the history of something deleted stays.
+    The object is named by kind and id without a foreign key, so that the history of something deleted stays. Of a merge
+    both tell: the one that stayed, with the other as it was in `before`, and the one that is gone, with the first in
+    `after`.
     """
 
     class Entity(models.TextChoices):
@@ -21,6 +23,7 @@ class Change(models.Model):
         CREATED = "created", _("Created")
         CHANGED = "changed", _("Changed")
         DELETED = "deleted", _("Deleted")
+        MERGED = "merged", _("Merged")
 
     entity = models.CharField(_("entity"), max_length=10, choices=Entity)
     object_id = models.BigIntegerField(_("object id"))

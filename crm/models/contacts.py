@@ -5,11 +5,12 @@ from typing import ClassVar
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
-from django.db.models.functions import Concat
+from django.db.models.functions import Concat, Left
 from django.utils.translation import gettext_lazy as _
 
 from crm.folding import Folded
 
+CNPJ_ROOT = 8  # digits
 _SPACE, _TEXT = models.Value(" "), models.TextField()
 
 
@@ -33,6 +34,7 @@ class Company(models.Model):
     custom_fields = models.JSONField(_("custom fields"), default=dict, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
+    duplicates_sought_at = models.DateTimeField(null=True, editable=False)  # None: changed since
 
     class Meta:
         ordering: ClassVar = ["name", "id"]
@@ -52,6 +54,16 @@ class Company(models.Model):
             models.Index(fields=["name"], name="company_by_name"),
             # Search, and the filter of deals on text: pieces of the name, the domain and the tax id.
             GinIndex(OpClass(company_words(), name="gin_trgm_ops"), name="company_by_words"),
+            # Duplicates that share the first eight digits of a CNPJ, which are the firm's; the rest is the branch's.
+            models.Index(
+                Left("tax_id", CNPJ_ROOT), condition=~models.Q(tax_id=""), name="company_by_cnpj_root"
+            ),
+            # What has changed since it was last compared with the others.
+            models.Index(
+                fields=["id"],
+                condition=models.Q(duplicates_sought_at__isnull=True),
+                name="company_to_compare",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -73,6 +85,8 @@ class Contact(models.Model):
     custom_fields = models.JSONField(_("custom fields"), default=dict, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
+    erased_at = models.DateTimeField(null=True, editable=False)
+    duplicates_sought_at = models.DateTimeField(null=True, editable=False)  # None: changed since
 
     class Meta:
         ordering: ClassVar = ["name", "id"]
@@ -89,6 +103,12 @@ class Contact(models.Model):
             GinIndex(fields=["phones"], name="contact_by_phone"),
             # Search, and the filter of deals on text: pieces of the name, the first e-mail and the first phone.
             GinIndex(OpClass(contact_words(), name="gin_trgm_ops"), name="contact_by_words"),
+            # What has changed since it was last compared with the others.
+            models.Index(
+                fields=["id"],
+                condition=models.Q(duplicates_sought_at__isnull=True),
+                name="contact_to_compare",
+            ),
         ]
 
     def __str__(self) -> str:

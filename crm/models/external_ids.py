@@ -14,10 +14,14 @@ _exactly_one_owner = (
 
 class ExternalId(models.Model):
     """One name in one system. An object has at most one name per system; a system may give several
-    objects the same name (a customer number on each of that customer's deals)."""
+    objects the same name (a customer number on each of that customer's deals).
+
+    A `former` one came from something that was merged into the object: it is still found by it, beside the present one.
+    """
 
     system = models.CharField(_("system"), max_length=60)
     value = models.CharField(_("id"), max_length=200)
+    former = models.BooleanField(_("from before a merge"), default=False)
     deal = models.ForeignKey("crm.Deal", models.CASCADE, null=True, related_name="external_id_rows")
     contact = models.ForeignKey("crm.Contact", models.CASCADE, null=True, related_name="external_id_rows")
     company = models.ForeignKey("crm.Company", models.CASCADE, null=True, related_name="external_id_rows")
@@ -36,12 +40,12 @@ class ExternalId(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["contact", "system"],
-                condition=models.Q(contact__isnull=False),
+                condition=models.Q(contact__isnull=False, former=False),
                 name="a_contact_has_one_id_per_system",
             ),
             models.UniqueConstraint(
                 fields=["company", "system"],
-                condition=models.Q(company__isnull=False),
+                condition=models.Q(company__isnull=False, former=False),
                 name="a_company_has_one_id_per_system",
             ),
         ]
