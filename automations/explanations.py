@@ -1,6 +1,5 @@
 """Rules, attempts and deliveries in plain sentences: what is waited for, what happened, what follows, what helps."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from http import HTTPStatus
 
@@ -9,9 +8,9 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from automations.http import ErrorCode, explain
 from automations.leases import INTERRUPTED
 from automations.models import Attempt, Delivery, Destination, Event, Rule
+from automations.reasons import ENDINGS, Reason, answer_advice, error_reason
 from crm import formats
 
 _WAITED_FOR = {
@@ -27,70 +26,10 @@ _WAITED_FOR = {
     Event.CALL_RECORDED: gettext_lazy("When a call is recorded in %(place)s"),
     Event.DEAL_MANUAL: gettext_lazy("When its button on the card is pressed in %(place)s"),
 }
-_REASONS = {
-    "aborted_by_receiver": gettext_lazy("Given up because the receiver asked for that in its answer."),
-    "by_hand": gettext_lazy("It was cancelled by hand."),
-    "held_too_long": gettext_lazy("Given up after it had been held for 14 days."),
-    "rule_deleted": gettext_lazy("It was cancelled because its rule was deleted."),
-    "destination_deleted": gettext_lazy("It was cancelled because its destination was deleted."),
-    "silent_mode": gettext_lazy("Nothing was sent: this installation is in silent mode."),
-    "left_stage": gettext_lazy("Nothing was sent: when the waiting was over, the deal had left the stage."),
-    "undone": gettext_lazy("Nothing was sent: the move was undone while its rule still held it back."),
-    "chain_repeated": gettext_lazy(
-        "Nothing was sent: the rule had already acted on this deal in the same run of cause and effect."
-    ),
-    "chain_too_deep": gettext_lazy(
-        "Nothing was sent: this run of cause and effect has been through other systems too often."
-    ),
-    "too_many_changes": gettext_lazy(
-        "Nothing was sent: programs moved this deal too often in ten minutes, which looks like a loop."
-    ),
-}
-# Why a delivery was given up before any attempt was made.
-_PROBLEMS = {
-    "payload_failed": gettext_lazy("Nothing was sent: the rule's payload could not be built for this deal."),
-    "payload_too_large": gettext_lazy("Nothing was sent: the payload was larger than 256 KiB."),
-}
 _DISABLED = {
     "asked": gettext_lazy("It was disabled because the receiver asked for that in its answer."),
     "failing": gettext_lazy("It was disabled after 120 hours of nothing but failures."),
     "gone": gettext_lazy("It was disabled because the receiver answered 410 Gone."),
-}
-_HELP_WITH_ERRORS: Mapping[str, object] = {  # the log may hold codes of other versions
-    ErrorCode.ADDRESS_REFUSED: gettext_lazy(
-        "If this system really stands in your own network, add the network to ALLOWED_PRIVATE_NETWORKS."
-    ),
-    ErrorCode.BAD_REQUEST: gettext_lazy("Look through the destination's headers."),
-    ErrorCode.CONNECT_REFUSED: gettext_lazy(
-        "Check that the receiver is running and the port in the URL is right."
-    ),
-    ErrorCode.CONNECT_TIMEOUT: gettext_lazy("Check the receiver's firewall and the port in the URL."),
-    ErrorCode.DNS_FAILED: gettext_lazy("Check the host name in the destination's URL."),
-    ErrorCode.SENDER_FAILED: gettext_lazy("Ask whoever runs Stagehook to look into the worker's log."),
-    ErrorCode.TIMEOUT: gettext_lazy(
-        "A receiver should answer first and do its work afterwards; else give it a longer time limit."
-    ),
-    "proxy_failed": gettext_lazy("Ask whoever runs Stagehook to look at the outgoing proxy."),
-    "token_failed": gettext_lazy("Check the token URL, the client id and the secret in the destination."),
-    ErrorCode.TLS_FAILED: gettext_lazy(
-        "The receiver needs a valid certificate for this host name, complete with its intermediates."
-    ),
-}
-_HELP_WITH_ANSWERS = {
-    400: gettext_lazy("The receiver does not understand the request; its answer may say why."),
-    401: gettext_lazy(
-        "Check the destination's authentication, and that the receiver knows the signing secret."
-    ),
-    403: gettext_lazy(
-        "Check the destination's authentication, and that the receiver knows the signing secret."
-    ),
-    404: gettext_lazy("Check the path in the destination's URL."),
-    405: gettext_lazy("The receiver wants another method; change it in the destination."),
-    410: gettext_lazy(
-        "The destination was disabled. Switch it on again once the receiver has a new address."
-    ),
-    415: gettext_lazy("The receiver does not take JSON at this address."),
-    429: gettext_lazy("The receiver is too busy: lower the requests at a time in the destination."),
 }
 
 
@@ -146,14 +85,14 @@ def explain_attempt(attempt: Attempt) -> str:
 def explain_answer(*, status: int | None, error: str) -> str:
     """What a status and an error code say in one sentence."""
     if error == INTERRUPTED:
-        return _("The worker ended during the request; whether it arrived is not known.")
+        return str(error_reason(error).sentence)
     if error and status:
         return _("The receiver began to answer with %(status)s. %(error)s") % {
             "status": _status(status),
-            "error": explain(error),
+            "error": error_reason(error).sentence,
         }
     if error or status is None:
-        return explain(error)
+        return str(error_reason(error).sentence)
     if 200 <= status < 300:
         return _("The receiver took it and answered %(status)s.") % {"status": _status(status)}
     if 300 <= status < 400:
@@ -172,19 +111,22 @@ def _status(code: int) -> str:
 
 def explain_delivery(delivery: Delivery, *, last: Attempt | None, now: datetime) -> str:
     """What became of a delivery so far, and what follows; `last` is its newest attempt."""
-    if delivery.reason in _REASONS:
-        return str(_REASONS[delivery.reason])
-    if last is None and delivery.error_code in _PROBLEMS:
-        return str(_PROBLEMS[delivery.error_code])
+    if ending := _ending(delivery, has_attempts=last is not None):
+        return str(ending.sentence)
     happened = explain_attempt(last) if last else ""
     return f"{happened} {_what_follows(delivery, now=now)}".strip()
 
 
 def explain_end(delivery: Delivery) -> str:
     """Why a delivery was given up, where its attempts are not at hand."""
-    known = {**_REASONS, **_PROBLEMS}
-    reason = known.get(delivery.reason) or known.get(delivery.error_code)
-    return str(reason) if reason else explain_answer(status=delivery.status_code, error=delivery.error_code)
+    if ending := _ending(delivery, has_attempts=delivery.attempts_made > 0):
+        return str(ending.sentence)
+    return explain_answer(status=delivery.status_code, error=delivery.error_code)
+
+
+def _ending(delivery: Delivery, *, has_attempts: bool) -> Reason | None:
+    """What ended a delivery, where that was not its attempts."""
+    return ENDINGS.get(delivery.reason) or (None if has_attempts else ENDINGS.get(delivery.error_code))
 
 
 def _what_follows(delivery: Delivery, *, now: datetime) -> str:
@@ -290,13 +232,17 @@ def moment(then: datetime, *, now: datetime | None = None) -> str:
     return date_format(local, "SHORT_DATETIME_FORMAT")
 
 
+def advise_delivery(delivery: Delivery, *, last: Attempt | None) -> str:
+    """What may be done about a delivery that was not taken; empty for one that was, or that waits its turn."""
+    if delivery.state == Delivery.State.DELIVERED:
+        return ""
+    if ending := _ending(delivery, has_attempts=last is not None):
+        return str(ending.advice)
+    return advise(last) if last else ""
+
+
 def advise(attempt: Attempt) -> str:
-    """What may help after a failed attempt; empty where nothing is known to."""
+    """What may help after an attempt; empty for one that was taken or is under way."""
     if attempt.error_code:
-        return str(_HELP_WITH_ERRORS.get(attempt.error_code, ""))
-    status = attempt.status_code or 0
-    if 300 <= status < 400:
-        return _("Put the address it redirects to into the destination's URL.")
-    if status >= 500:
-        return _("The fault is the receiver's. Once it is mended, send again what was given up.")
-    return str(_HELP_WITH_ANSWERS.get(status, ""))
+        return str(error_reason(attempt.error_code).advice)
+    return str(answer_advice(attempt.status_code or 0))

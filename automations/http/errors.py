@@ -1,10 +1,9 @@
-"""Why an exchange failed: libcurl's numbers, mapped once into a small tree that people can read."""
+"""Why an exchange failed: libcurl's numbers, mapped once into a small tree; `automations.reasons` has it in words."""
 
 import errno
 from enum import StrEnum
 
 import pycurl
-from django.utils.translation import gettext_lazy as _
 
 
 class ErrorCode(StrEnum):
@@ -27,31 +26,6 @@ class ErrorCode(StrEnum):
     TOKEN_FAILED = "token_failed"  # noqa: S105  # a code, not a password
     UNKNOWN = "unknown"
 
-
-EXPLANATIONS = {
-    ErrorCode.ADDRESS_REFUSED: _("The URL leads to an address that may not be called."),
-    ErrorCode.BAD_REQUEST: _(
-        "The request could not be built: its method or one of its headers is not valid."
-    ),
-    ErrorCode.BAD_RESPONSE: _("The receiver's answer was not valid HTTP."),
-    ErrorCode.CONNECT_FAILED: _("The receiver could not be reached."),
-    ErrorCode.CONNECT_REFUSED: _(
-        "The receiver's machine refused the connection: nothing listens on that port."
-    ),
-    ErrorCode.CONNECT_TIMEOUT: _("The receiver did not accept the connection in time."),
-    ErrorCode.CONNECTION_CLOSED: _("The receiver closed the connection before its answer was complete."),
-    ErrorCode.CONNECTION_RESET: _("The receiver broke the connection off."),
-    ErrorCode.DNS_FAILED: _("No address was found for the host name."),
-    ErrorCode.PROXY_FAILED: _("The outgoing proxy did not let the request through."),
-    ErrorCode.RESPONSE_TOO_LARGE: _("The headers of the receiver's answer were too large."),
-    ErrorCode.SENDER_FAILED: _("Stagehook itself could not make the call; its log says more."),
-    ErrorCode.TIMEOUT: _("The receiver did not answer completely in time."),
-    ErrorCode.TLS_FAILED: _(
-        "No secure connection: the receiver's certificate or TLS version was not accepted."
-    ),
-    ErrorCode.TOKEN_FAILED: _("The token server gave no token for the request."),
-    ErrorCode.UNKNOWN: _("The call failed for a reason that is not known."),
-}
 
 # libcurl's, for which pycurl has no name
 PROXY = 97  # CURLE_PROXY
@@ -101,12 +75,6 @@ CURL_ERRORS = {
     PROXY: ErrorCode.PROXY_FAILED,
     TOO_LARGE: ErrorCode.RESPONSE_TOO_LARGE,
 }
-
-
-def explain(code: str) -> str:
-    """One sentence for a person; also for a code that an older or newer version wrote into the log."""
-    known = code if code in EXPLANATIONS else ErrorCode.UNKNOWN
-    return str(EXPLANATIONS[ErrorCode(known)])
 
 
 def error_of(number: int, *, os_errno: int, connected: bool) -> ErrorCode:

@@ -23,17 +23,18 @@ from automations.deliveries import (
     cancel_many,
     resend_delivery,
 )
-from automations.explanations import advise, explain_attempt, explain_delivery
+from automations.explanations import advise_delivery, explain_attempt, explain_delivery
 from automations.filters import filter_deliveries
 from automations.forms.log import LogFilter
 from automations.jobs import cancel_job, start_resend
 from automations.models import Attempt, Delivery, ResendJob
+from automations.rendering import FAILED, TOO_LARGE
 from crm.views.access import PageRequest, admin_required
 
 PAGE = 50
 COUNTED = 1000  # above it a tab says "1,000+", because counting a million rows is no page's business
 NEWER = 99
-UNSENDABLE = ("payload_too_large", "payload_failed")  # these never had a body
+UNSENDABLE = (TOO_LARGE, FAILED)  # these never had a body
 PHASE_HUES = (7, 5, 3, 1, 6)
 _UNREAD = ("body", "destination__headers", "destination__credentials", "destination__secret")
 
@@ -218,7 +219,7 @@ def delivery(request: PageRequest, delivery_id: str) -> HttpResponse:
         "version": _version(found),
         "attempts": [(attempt, explain_attempt(attempt)) for attempt in attempts],
         "explanation": explain_delivery(found, last=last, now=now),
-        "advice": advise(last) if last and found.state != Delivery.State.DELIVERED else "",
+        "advice": advise_delivery(found, last=last),
         "payload": _pretty(bytes(found.body).decode()),
         "is_cut": not found.body and found.error_code not in UNSENDABLE,
         "kept_days": settings.KEEP_BODIES_DAYS,

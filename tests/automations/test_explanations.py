@@ -14,12 +14,7 @@ from automations.explanations import (
     explain_end,
     explain_last_failure,
 )
-from automations.health import HELD_TOO_LONG
-from automations.loops import CHAIN_REPEATED, CHAIN_TOO_DEEP, TOO_MANY_CHANGES
 from automations.models import Attempt, Delivery, Destination, Event, Rule
-from automations.undoing import UNDONE
-from automations.verdicts import ABORTED
-from automations.waiting import LEFT_STAGE
 from crm.models import Pipeline, Stage
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -80,26 +75,6 @@ def test_the_last_failure_is_told_in_a_sentence() -> None:
     assert explain_last_failure(Destination(last_failure_error="dns_failed")) == (
         "No address was found for the host name."
     )
-
-
-@pytest.mark.parametrize(
-    "reason",
-    [
-        ABORTED,
-        CHAIN_REPEATED,
-        CHAIN_TOO_DEEP,
-        HELD_TOO_LONG,
-        LEFT_STAGE,
-        TOO_MANY_CHANGES,
-        UNDONE,
-        "silent_mode",
-    ],
-)
-def test_every_reason_has_a_sentence(reason: str) -> None:
-    delivery = Delivery(state="skipped", reason=reason)
-    said = explain_delivery(delivery, last=None, now=NOON)
-    assert said.endswith(".")
-    assert explain_end(delivery) == said
 
 
 def test_a_payload_that_could_not_be_sent_says_why() -> None:

@@ -1,10 +1,9 @@
 import errno
 
 import pycurl
-from django.utils import translation
 
-from automations.http import ErrorCode, explain
-from automations.http.errors import CURL_ERRORS, EXPLANATIONS, error_of
+from automations.http import ErrorCode
+from automations.http.errors import CURL_ERRORS, error_of
 
 # Of other protocols, of answers we do not wait for, or of the multi interface itself.
 NOT_OURS = (
@@ -65,15 +64,3 @@ def test_what_the_system_says_makes_an_error_more_exact() -> None:
     assert code(pycurl.E_COULDNT_CONNECT, errno.ENETUNREACH) == ErrorCode.CONNECT_FAILED
     assert code(pycurl.E_RECV_ERROR, errno.ECONNRESET) == ErrorCode.CONNECTION_RESET
     assert code(pycurl.E_RECV_ERROR, 0) == ErrorCode.BAD_RESPONSE
-
-
-def test_every_code_is_explained_in_one_sentence() -> None:
-    assert set(EXPLANATIONS) == set(ErrorCode)
-    with translation.override("en"):
-        explanations = {explain(code) for code in ErrorCode}
-    assert len(explanations) == len(ErrorCode)
-    assert all(text.endswith(".") and len(text) < 100 for text in explanations)
-
-
-def test_a_code_that_is_not_known_any_more_is_explained_too() -> None:
-    assert explain("a code of old") == explain(ErrorCode.UNKNOWN)

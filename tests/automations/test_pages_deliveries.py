@@ -5,7 +5,7 @@ from django.test import Client
 from django.utils import timezone
 
 from automations.curl import as_curl
-from automations.explanations import advise, explain_attempt, explain_delivery
+from automations.explanations import explain_attempt, explain_delivery
 from automations.http import ErrorCode
 from automations.models import Attempt, Delivery, ResendJob, Rule, new_delivery_id
 from automations.views.deliveries import PAGE, phases_of
@@ -198,14 +198,6 @@ def test_a_delivery_says_what_follows(delivery: Delivery) -> None:
     assert explain_delivery(delivery, last=None, now=NOON) == (
         "It waits until the destination is switched on again, for 14 days at most."
     )
-
-
-def test_every_kind_of_failure_can_be_asked_for_advice() -> None:
-    for code in ErrorCode:
-        assert isinstance(advise(Attempt(error_code=code)), str)
-    assert advise(Attempt(status_code=404)) == "Check the path in the destination's URL."
-    assert advise(Attempt(status_code=418)) == ""
-    assert advise(Attempt(error_code="of_a_later_version")) == ""
 
 
 def test_an_attempt_can_be_copied_as_a_curl_command_without_its_secrets(delivery: Delivery) -> None:
