@@ -18,7 +18,7 @@ from crm import signals
 from crm.actors import Actor
 from crm.models import Deal, Pipeline
 from crm.signals import DealEvent
-from crm.timeline import CardBadge, DealAction, Sending, StageBadge, TimelineEntry, Tone
+from crm.timeline import CardBadge, DealAction, EntryKind, Sending, StageBadge, TimelineEntry, Tone
 
 FACTS: dict[Signal, Event] = {
     signals.deal_created: Event.DEAL_CREATED,
@@ -56,7 +56,9 @@ def on_fact(signal: Signal, events: Sequence[DealEvent], actor: Actor, **_sender
 
 
 def timeline_of(deal: Deal, **_sender: Any) -> list[TimelineEntry]:
-    rows = Delivery.objects.filter(deal=deal).select_related("destination").defer("body").order_by("-id")
+    rows = (
+        Delivery.objects.filter(deal=deal).select_related("destination", "rule").defer("body").order_by("-id")
+    )
     return [
         TimelineEntry(
             at=delivery.created_at,
@@ -65,6 +67,8 @@ def timeline_of(deal: Deal, **_sender: Any) -> list[TimelineEntry]:
             detail=_summary(delivery),
             url=delivery.get_absolute_url(),
             tone=tone_of(delivery),
+            kind=EntryKind.SENDING,
+            by=_("Rule “%(rule)s”") % {"rule": delivery.rule.name} if delivery.rule else "",
         )
         for delivery in rows[:_SHOWN]
     ]

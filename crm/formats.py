@@ -100,6 +100,11 @@ def percent(part: int, *, of: int) -> str:
     return f"{format_decimal(share, locale=locale())} %"
 
 
+def stay(length: timedelta) -> str:
+    """`6 days`, `3 hr`: how long something lasted, in its largest unit."""
+    return format_timedelta(length, format="short", threshold=1, granularity="minute", locale=locale())
+
+
 def duration(seconds: int) -> str:
     """`1:05` or `1:01:05`, as telephones show it."""
     hours, rest = divmod(seconds, 3600)

@@ -1,8 +1,8 @@
 """The story of a deal as a person reads it: its history, what was planned and done, calls, and what other parts add."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -14,20 +14,39 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from crm import formats
-from crm.models import Call, Change, Deal
+from crm.actors import ActorKind
+from crm.models import Activity, Call, Change, Deal, User
 from crm.signals import timeline_requested
-from crm.timeline import TimelineEntry, Tone, answers_to
+from crm.timeline import EntryKind, TimelineEntry, Tone, answers_to
 
 LONGEST = 200  # entries of each kind; older ones are in the history
 SHOWN = 50  # calls in the panel above it
 
 
-def deal_timeline(deal: Deal) -> list[TimelineEntry]:
-    """Everything that happened to a deal, newest first."""
+def deal_timeline(deal: Deal, *, reader: User) -> list[TimelineEntry]:
+    """Everything that happened to a deal, newest first; with the way to the logs for whoever may read them."""
     entries = [*_changes(deal), *_activities(deal), *_calls(deal)]
     for contributed in answers_to(timeline_requested, Deal, deal=deal):
-        entries += contributed
+        entries += contributed if reader.is_admin else (replace(entry, url="") for entry in contributed)
     return sorted(entries, key=lambda entry: entry.at, reverse=True)
+
+
+def stage_stays(deal: Deal, *, now: datetime) -> dict[int, timedelta]:
+    """How long the deal has been in each stage, all its times there together; only stages it was in."""
+    stays: dict[int, timedelta] = {}
+    since = deal.created_at
+    for move in _moves_of(deal):
+        if move.before:
+            stays[move.before["id"]] = stays.get(move.before["id"], timedelta()) + (move.at - since)
+        since = move.at
+    until = deal.closed_at if deal.closed_at and deal.closed_at > since else now
+    stays[deal.stage_id] = stays.get(deal.stage_id, timedelta()) + (until - since)
+    return stays
+
+
+def _moves_of(deal: Deal) -> QuerySet[Change]:
+    """Oldest first."""
+    return _changes_of(deal).filter(field="stage").order_by("at", "id")
 
 
 def last_change_text(deal: Deal, *, now: datetime) -> str:
@@ -42,6 +61,15 @@ def last_change_text(deal: Deal, *, now: datetime) -> str:
     return _("%(who)s changed this deal %(when)s.") % said
 
 
+def field_change_text(deal: Deal, name: str, *, now: datetime) -> str:
+    """Who changed a field last and when, for the person who was about to change it too."""
+    change = _changes_of(deal).filter(field=name).first()
+    if change is None:
+        return _("This field was changed in the meantime.")
+    said = {"who": _by(change), "when": formats.ago(change.at, now=now)}
+    return _("%(who)s changed this field %(when)s.") % said
+
+
 def _changes_of(deal: Deal) -> QuerySet[Change]:
     return Change.objects.filter(entity=Change.Entity.DEAL, object_id=deal.pk).order_by("-at", "-id")
 
@@ -49,7 +77,21 @@ def _changes_of(deal: Deal) -> QuerySet[Change]:
 def _changes(deal: Deal) -> Iterator[TimelineEntry]:
     for change in _changes_of(deal)[:LONGEST]:
         icon, text, tone = _told(change)
-        yield TimelineEntry(at=change.at, icon=icon, text=text, detail=change.actor_name, tone=tone)
+        kind = EntryKind.STAGE if change.field in ("stage", "status") else EntryKind.CHANGE
+        yield TimelineEntry(at=change.at, icon=icon, text=text, tone=tone, kind=kind, by=_by(change))
+
+
+def _by(change: Change) -> str:
+    return actor_text(change.actor_kind, change.actor_name)
+
+
+def actor_text(kind: str, name: str) -> str:
+    """Who did something, and through what where it was no person in the browser."""
+    if kind == ActorKind.TOKEN:
+        return _("API token “%(name)s”") % {"name": name}
+    if kind == ActorKind.INBOUND:
+        return _("Inbound “%(name)s”") % {"name": name}
+    return name
 
 
 def _told(change: Change) -> tuple[str, str, Tone]:
@@ -103,11 +145,14 @@ def _shown(change: Change, value: Any) -> str:
 def _activities(deal: Deal) -> Iterator[TimelineEntry]:
     """What was done. What is still planned stands above the timeline."""
     for activity in deal.activities.filter(done_at__isnull=False)[:LONGEST]:
+        made_by = activity.created_by
         yield TimelineEntry(
             at=activity.done_at or activity.created_at,
             icon=activity.kind,
             text=activity.subject or activity.body,
-            detail=activity.body if activity.subject else activity.created_by.get("name", ""),
+            detail=activity.body if activity.subject else "",
+            kind=EntryKind.NOTE if activity.kind == Activity.Kind.NOTE else EntryKind.ACTIVITY,
+            by=actor_text(made_by.get("kind", ""), made_by.get("name", "")),
         )
 
 
@@ -155,10 +200,12 @@ def _outcome(call: Call) -> str:
 
 
 def _calls(deal: Deal) -> Iterator[TimelineEntry]:
-    for call in deal.calls.all()[:LONGEST]:
+    for call in deal.calls.select_related("agent")[:LONGEST]:
         yield TimelineEntry(
             at=call.happened_at,
             icon="call",
             text=f"{call.get_direction_display() if call.direction else _('Call')}: {call}",
             detail=formats.duration(call.duration_seconds) if call.duration_seconds else _outcome(call),
+            kind=EntryKind.CALL,
+            by=" · ".join(filter(None, [str(call.agent or ""), call.system])),
         )

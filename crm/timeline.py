@@ -17,9 +17,24 @@ class Tone(StrEnum):
     NEUTRAL = "neutral"
 
 
+class EntryKind(StrEnum):
+    """What a line of a timeline is about; people narrow the timeline by it."""
+
+    CHANGE = "change"
+    STAGE = "stage"
+    NOTE = "note"
+    ACTIVITY = "activity"
+    CALL = "call"
+    SENDING = "sending"
+    INBOUND = "inbound"
+
+
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """One line of a deal's timeline. `text` and `detail` are translated; `url` leads to the whole story."""
+    """One line of a deal's timeline. `text` and `detail` are translated; `by` is who did it, and through what.
+
+    `url` leads to the whole story in a log, which administrators may read.
+    """
 
     at: datetime
     icon: str
@@ -27,6 +42,13 @@ class TimelineEntry:
     detail: str = ""
     url: str = ""
     tone: Tone = Tone.NEUTRAL
+    kind: EntryKind = EntryKind.CHANGE
+    by: str = ""
+
+    @property
+    def aside(self) -> str:
+        """What stands beside the text: more of it, and who did it."""
+        return " · ".join(filter(None, [self.detail, self.by]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from django.db import transaction
 from django_q.tasks import async_task
 
 from crm.models import Contact, Deal
-from crm.timeline import TimelineEntry, Tone
+from crm.timeline import EntryKind, TimelineEntry, Tone
 from webhooks.erasure import erase_bodies_of
 from webhooks.models import InboundRequest
 
@@ -45,4 +45,5 @@ def _entry(request: InboundRequest) -> TimelineEntry:
         detail=request.get_reason_display(),
         url=request.get_absolute_url(),
         tone=_TONES.get(state, Tone.NEUTRAL),
+        kind=EntryKind.INBOUND,
     )

@@ -77,8 +77,14 @@ def nav_link(
 @register.inclusion_tag("_parts/dial.html", takes_context=True)
 def dial(context: RequestContext, phone: str) -> dict[str, Any]:
     """A phone number that dials itself in the reader's own way."""
-    url = call_url(context["request"].user.call_url, phone)
+    url = dial_url(context, phone)
     return {"url": url, "phone": phone, "opens": url.startswith("https:")}
+
+
+@register.simple_tag(takes_context=True)
+def dial_url(context: RequestContext, phone: str) -> str:
+    """The address that dials a number in the reader's own way."""
+    return call_url(context["request"].user.call_url, phone)
 
 
 @register.simple_tag(takes_context=True)

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from crm.actors import Actor
 from crm.deals import Outcome, close_many, move_many, update_many
+from crm.deals.verbs import add_note
 from crm.models import Deal, LostReason, User
 from crm.models.labels import TAG_LENGTH
 from crm.views.fields import DayField, MoneyField, StageField
@@ -85,12 +86,20 @@ class LoseForm(BulkForm):
         LostReason.objects.filter(archived=False), label=gettext_lazy("Why lost?"), empty_label="—"
     )
 
+    note = forms.CharField(
+        label=gettext_lazy("Note"), required=False, widget=forms.Textarea(attrs={"rows": 3})
+    )
+
     def prepare(self) -> None:
         self.fields["lost_reason"].required = LostReason.objects.filter(archived=False).exists()
 
     def do(self, deal_ids: Sequence[int], actor: Actor) -> Outcome:
         fields = {"lost_reason": self.cleaned_data["lost_reason"]}
-        return close_many(deal_ids=deal_ids, actor=actor, status=Deal.Status.LOST, fields=fields)
+        outcome = close_many(deal_ids=deal_ids, actor=actor, status=Deal.Status.LOST, fields=fields)
+        if note := self.cleaned_data["note"]:
+            for deal in outcome.changed:
+                add_note(deal=deal, body=note, actor=actor)
+        return outcome
 
 
 FORMS: Mapping[str, type[BulkForm]] = {

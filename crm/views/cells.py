@@ -8,15 +8,14 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from crm.actors import Actor
 from crm.columns import Column, all_columns
-from crm.history import last_change_text
+from crm.history import field_change_text
 from crm.models import Deal
 from crm.views.access import PageRequest
-from crm.views.deal import visible_deal
+from crm.views.deal import saved_field, visible_deal
 from crm.views.deal_fields import field_form
 from crm.views.deals_list import Cell
-from crm.views.field_forms import FieldForm, save_field
+from crm.views.field_forms import FieldForm
 
 
 @login_required
@@ -34,10 +33,10 @@ def cell(request: PageRequest, deal_id: int, name: str) -> HttpResponse:
         return (
             _form(request, field_form(deal, name)) if "edit" in request.GET else _shown(request, deal, column)
         )
-    form = field_form(deal, name, request.POST)
-    status = save_field(form, actor=Actor.user(request.user))
+    form, status = saved_field(request, deal_id, name)
     if status == HTTPStatus.CONFLICT:
-        return _conflict(request, field_form(visible_deal(request, deal_id), name, request.POST))
+        conflict = field_change_text(form.row, form.name, now=timezone.now())
+        return _form(request, form, status=status, conflict=conflict)
     if status != HTTPStatus.OK:
         return _form(request, form, status=status)
     return _shown(request, visible_deal(request, deal_id), column)
@@ -52,7 +51,3 @@ def _shown(request: PageRequest, deal: Deal, column: Column) -> HttpResponse:
 def _form(request: PageRequest, form: FieldForm, *, status: int = 200, conflict: str = "") -> HttpResponse:
     form.auto_id = f"cell-{form.row.pk}-{form.name}-%s"
     return render(request, "crm/_cell_form.html", {"form": form, "conflict": conflict}, status=status)
-
-
-def _conflict(request: PageRequest, form: FieldForm) -> HttpResponse:
-    return _form(request, form, status=409, conflict=last_change_text(form.row, now=timezone.now()))

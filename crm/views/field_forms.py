@@ -1,7 +1,8 @@
 """Fields that are edited where they stand, each a form of its own that is saved alone.
 
 A field is sent with what it said when the page showed it (`was`). Somebody else's change to the same field is a
-conflict then; to another field it is none.
+conflict then; to another field it is none. Whoever keeps theirs sends along what they were shown of the other's, so
+that a third change in the meantime is a conflict again.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,13 +10,16 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.db import transaction
 from django.db.models import QuerySet
 from django.urls import reverse
+from django.utils.dateparse import parse_date
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
+from stdnum.br import cnpj, cpf
 
 from crm.actors import Actor
 from crm.models import CustomField
@@ -25,11 +29,25 @@ from crm.views.fields import DayField, MoneyField
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """How one field is shown (`field`, `initial`) and how the door takes what was typed (`kept`)."""
+    """How one field is shown (`field`, `initial`) and how the door takes what was typed (`kept`).
+
+    `link` is where its value leads, `dials` the phone number that it is.
+    """
 
     field: forms.Field
     initial: Any
     kept: Callable[[Any], Any] = lambda value: value
+    link: str = ""
+    dials: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """One field that two people changed, as they read it: what it was, what the other made of it, what was typed."""
+
+    original: str
+    theirs: str
+    yours: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +101,38 @@ class FieldForm(forms.Form):
     @property
     def said(self) -> str:
         """What the field says now, as text that the page sends back as `was`."""
-        field = self.spec.field
-        shown = field.widget.format_value(field.prepare_value(self.spec.initial))
-        return "\n".join(shown) if isinstance(shown, list) else shown or ""
+        return self._written(self.spec.field.prepare_value(self.spec.initial))
+
+    @property
+    def was(self) -> str:
+        """What it said when the page showed it; what it says now where that is not told."""
+        return str(self.data.get("was", self.said)).replace("\r\n", "\n")
 
     @property
     def is_stale(self) -> bool:
-        was = str(self.data.get("was", self.said))
-        return was.replace("\r\n", "\n") != self.said
+        """Somebody made something else of the field than what it was, and than what was typed now."""
+        return self.was != self.said and self.has_changed()
+
+    @property
+    def versions(self) -> Versions:
+        typed = self._written(self["value"].data)
+        return Versions(*(self._readable(text) for text in (self.was, self.said, typed)))
+
+    def _written(self, value: Any) -> str:
+        shown = self.spec.field.widget.format_value(value)
+        return "\n".join(map(str, shown)) if isinstance(shown, list) else shown or ""
+
+    def _readable(self, text: str) -> str:
+        """What `said` says, as people read it: choices by their names, days in the reader's order."""
+        field, offers = self.spec.field, cast("Any", self.spec.field)
+        if isinstance(field, forms.ModelChoiceField):
+            everything = offers.queryset.model.objects  # also what is offered no more
+            return str(everything.filter(pk=text).first() or "—") if text.isdecimal() else "—"
+        if isinstance(field, forms.ChoiceField):
+            names = {str(key): str(name) for key, name in offers.choices}
+            return ", ".join(names.get(line, line) for line in text.split("\n")) or "—"
+        day = parse_date(text) if isinstance(field, DayField) else None
+        return date_format(day, "SHORT_DATE_FORMAT") if day else text or "—"
 
     def for_the_door(self) -> dict[str, Any]:
         """The cleaned value as the door takes it."""
@@ -126,6 +168,33 @@ def _custom(definition: CustomField, value: Any) -> Spec:
 
 def _as_text(_definition: CustomField, value: Any) -> Spec:
     return Spec(forms.CharField(), value or "")
+
+
+def _as_email(_definition: CustomField, value: Any) -> Spec:
+    return Spec(
+        forms.CharField(widget=forms.EmailInput), value or "", link=f"mailto:{value}" if value else ""
+    )
+
+
+def _as_url(_definition: CustomField, value: Any) -> Spec:
+    return Spec(forms.CharField(widget=forms.URLInput), value or "", link=value or "")
+
+
+def _as_phone(_definition: CustomField, value: Any) -> Spec:
+    tel = forms.TextInput(attrs={"type": "tel"})
+    return Spec(forms.CharField(widget=tel), value or "", dials=value or "")
+
+
+def _as_cpf(_definition: CustomField, value: Any) -> Spec:
+    return Spec(forms.CharField(widget=_digits()), cpf.format(value) if value else "")
+
+
+def _as_cnpj(_definition: CustomField, value: Any) -> Spec:
+    return Spec(forms.CharField(widget=_digits()), cnpj.format(value) if value else "")
+
+
+def _digits() -> forms.TextInput:
+    return forms.TextInput(attrs={"inputmode": "numeric"})
 
 
 def _as_money(_definition: CustomField, value: Any) -> Spec:
@@ -167,4 +236,9 @@ _BY_TYPE: dict[CustomField.Type, Callable[[CustomField, Any], Spec]] = {
     CustomField.Type.CHOICE: _as_choice,
     CustomField.Type.CHOICES: _as_choices,
     CustomField.Type.BOOLEAN: _as_yes_or_no,
+    CustomField.Type.EMAIL: _as_email,
+    CustomField.Type.PHONE: _as_phone,
+    CustomField.Type.URL: _as_url,
+    CustomField.Type.CPF: _as_cpf,
+    CustomField.Type.CNPJ: _as_cnpj,
 }

@@ -247,7 +247,7 @@ def test_the_timeline_tells_what_happened_newest_first(
         "Deal created",
     ]
     assert list(answer["results"][0]) == ["at", "icon", "text", "detail", "url", "tone"]
-    assert answer["results"][1]["detail"] == "a token"
+    assert answer["results"][1]["detail"] == "API token “a token”"
 
 
 def test_a_rep_works_with_own_and_team_deals_and_the_others_do_not_exist(

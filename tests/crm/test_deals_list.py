@@ -145,7 +145,7 @@ def test_a_cell_that_came_too_late_says_who_was_faster_and_changes_nothing(
     update_deal(deal_id=oven.pk, actor=Actor.user(bob), fields={"title": "Bob's oven"})
     late = as_alice.post(cell(oven, "title"), {"value": "Alice's oven", "was": "Oven"})
     html = late.content.decode()
-    assert (late.status_code, "Bob changed this deal" in html, "Alice&#x27;s oven" in html) == (
+    assert (late.status_code, "Bob changed this field" in html, "Alice&#x27;s oven" in html) == (
         409,
         True,
         True,

@@ -1,6 +1,7 @@
 """The page of one deal."""
 
-from datetime import date
+import re
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -9,8 +10,21 @@ from django.test import Client
 from django.utils import timezone
 
 from crm.actors import Actor
-from crm.deals import lose_deal, update_deal
-from crm.models import Activity, Call, Company, Contact, CustomField, Deal, LostReason, User
+from crm.deals import move_deal, update_deal
+from crm.history import stage_stays
+from crm.models import (
+    Activity,
+    Call,
+    Change,
+    Company,
+    Contact,
+    CustomField,
+    Deal,
+    LostReason,
+    Stage,
+    User,
+)
+from crm.models.deals import open_door
 from crm.signals import timeline_requested
 from crm.timeline import TimelineEntry
 from tests.crm.pages import browser_of, texts
@@ -46,21 +60,74 @@ def test_the_page_tells_the_story_of_the_deal(as_alice: Client, deal: Deal, acto
     ]
 
 
-def test_other_parts_contribute_to_the_story(as_alice: Client, deal: Deal) -> None:
+def test_other_parts_contribute_to_the_story_and_administrators_may_follow_it(
+    as_alice: Client, deal: Deal, bob: User, actor: Actor
+) -> None:
+    update_deal(deal_id=deal.pk, actor=actor, fields={"owner": bob})
+    as_bob = browser_of(bob)
+
     def contribute(deal: Deal, **_rest: Any) -> list[TimelineEntry]:
-        sent = TimelineEntry(at=timezone.now(), icon="bolt", text="Sent to ERP", detail="200", url="/x/")
+        at = timezone.now()
+        sent = TimelineEntry(at=at, icon="bolt", text="Sent to ERP", detail="200", by="Rule “New”", url="/x/")
         return [sent]
 
     timeline_requested.connect(contribute)
     try:
         html = as_alice.get(f"/deals/{deal.pk}/").content.decode()
+        deal_of_bob = as_bob.get(f"/deals/{deal.pk}/").content.decode()
     finally:
         timeline_requested.disconnect(contribute)
-    assert texts(html, "what")[0] == "Sent to ERP · 200"
+    assert texts(html, "what")[0] == texts(deal_of_bob, "what")[0] == "Sent to ERP · 200 · Rule “New”"
     assert '<a class="link" href="/x/">Sent to ERP</a>' in html
+    assert 'href="/x/"' not in deal_of_bob
 
 
-@pytest.mark.parametrize("road", ["", "fields/title/", "move/", "win/", "lose/", "reopen/", "notes/"])
+def test_the_story_is_narrowed_to_what_one_asks_for(
+    as_alice: Client, deal: Deal, stages: list[Stage]
+) -> None:
+    move_deal(deal_id=deal.pk, stage=stages[1], actor=Actor.inbound(endpoint_id=1, name="Omie"))
+    Activity.objects.create(deal=deal, kind="note", body="She calls back", done_at=timezone.now())
+    Activity.objects.create(deal=deal, kind="meeting", subject="Visit", done_at=timezone.now())
+    Call.objects.create(deal=deal, direction="in", from_number="+5511", duration_seconds=65, system="zadarma")
+
+    def told(story: str) -> list[str]:
+        page = as_alice.get(f"/deals/{deal.pk}/?story={story}").content.decode()
+        return texts(page[page.index('id="deal-story"') :], "what")
+
+    assert told("stages") == ["New → Proposal · Inbound “Omie”"]
+    assert told("notes") == ["She calls back"]
+    assert told("activities") == ["Visit"]
+    assert told("calls") == ["Incoming: +5511 · 1:05 · zadarma"]
+    assert told("sent") == told("received") == []
+    assert len(told("all")) == len(told("what?")) == 5
+
+
+def test_a_long_story_is_told_in_two_steps(as_alice: Client, deal: Deal) -> None:
+    notes = [Activity(deal=deal, kind="note", body=str(n), done_at=timezone.now()) for n in range(45)]
+    Activity.objects.bulk_create(notes)
+    page = as_alice.get(f"/deals/{deal.pk}/?story=notes").content.decode()
+    assert (len(texts(page, "what")), "Show 5 older entries" in page) == (40, True)
+    whole = as_alice.get(f"/deals/{deal.pk}/?story=notes&whole").content.decode()
+    assert (len(texts(whole, "what")), "older entr" in whole) == (45, False)
+
+
+def test_each_stage_tells_how_long_the_deal_was_in_it(
+    as_alice: Client, deal: Deal, stages: list[Stage], actor: Actor
+) -> None:
+    for to in (1, 0, 1):
+        move_deal(deal_id=deal.pk, stage=stages[to], actor=actor)
+    began = timezone.now() - timedelta(days=10)
+    with open_door():
+        Deal.objects.filter(pk=deal.pk).update(created_at=began)
+    for days, change in zip((2, 5, 9), Change.objects.filter(field="stage").order_by("at"), strict=True):
+        Change.objects.filter(pk=change.pk).update(at=began + timedelta(days=days))
+    stays = stage_stays(Deal.objects.get(pk=deal.pk), now=began + timedelta(days=10))
+    assert stays == {stages[0].pk: timedelta(days=6), stages[1].pk: timedelta(days=4)}
+    page = as_alice.get(f"/deals/{deal.pk}/").content.decode()
+    assert re.findall(r"<small title[^>]*>(.*?)</small>", page) == ["6 days", "4 days"]
+
+
+@pytest.mark.parametrize("road", ["", "fields/title/", "move/", "reopen/", "notes/"])
 def test_a_deal_one_does_not_see_is_404_by_every_road(deal: Deal, charlie: User, road: str) -> None:
     client, address = browser_of(charlie), f"/deals/{deal.pk}/{road}"
     response = client.post(address, {"value": "Mine", "body": "x"}) if road else client.get(address)
@@ -112,6 +179,10 @@ def test_people_company_and_tags_are_saved(as_alice: Client, deal: Deal, bob: Us
         ("choices", ["a", "b"], ["a", "b"], ["a", "b"]),
         ("boolean", [], "false", False),
         ("cnpj", [], "11.222.333/0001-81", "11222333000181"),
+        ("cpf", [], "111.444.777-35", "11144477735"),
+        ("email", [], "Ana@Example.com", "ana@example.com"),
+        ("phone", [], "(11) 91234-5678", "+5511912345678"),
+        ("url", [], "https://example.com/a", "https://example.com/a"),
     ],
 )
 def test_an_added_field_is_saved_by_its_type(
@@ -138,17 +209,36 @@ def test_a_value_that_cannot_be_is_told_beside_its_field(as_alice: Client, deal:
     assert Deal.objects.get(pk=deal.pk).version == 1
 
 
-def test_a_field_that_somebody_else_changed_is_a_conflict_and_another_field_is_none(
-    as_alice: Client, deal: Deal, bob: User
-) -> None:
+def test_a_change_of_another_field_is_no_conflict(as_alice: Client, deal: Deal, bob: User) -> None:
     update_deal(deal_id=deal.pk, actor=Actor.user(bob), fields={"value": Decimal(10)})
     assert edit(as_alice, deal, "title", "New name", was="ERP for a bakery").status_code == 200
-    response = edit(as_alice, deal, "value", "20", was="0.00")
+
+
+def test_a_conflict_shows_what_it_was_theirs_and_mine_until_one_is_kept(
+    as_alice: Client, deal: Deal, bob: User, charlie: User
+) -> None:
+    update_deal(deal_id=deal.pk, actor=Actor.user(bob), fields={"owner": bob})
+    response = edit(as_alice, deal, "owner", charlie.pk, was="")
+    html = response.content.decode()
     assert response.status_code == 409
-    assert "changed this deal" in response.content.decode()
-    assert Deal.objects.get(pk=deal.pk).value == 10
-    assert edit(as_alice, deal, "value", "20").status_code == 200  # "Keep mine" sends no `was`
-    assert Deal.objects.get(pk=deal.pk).value == 20
+    assert "Bob changed this field now." in html
+    assert re.findall(r"<dd>(.*?)</dd>", html) == ["—", "Bob", "Charlie"]
+    assert Deal.objects.get(pk=deal.pk).owner == bob
+    (theirs,) = re.findall(r'name="was" value="(.*?)"', html)
+    assert edit(as_alice, deal, "owner", charlie.pk, was=theirs).status_code == 200
+    assert Deal.objects.get(pk=deal.pk).owner == charlie
+
+
+def test_keeping_mine_does_not_run_over_a_third_change(as_alice: Client, deal: Deal, bob: User) -> None:
+    for value in (10, 30):
+        update_deal(deal_id=deal.pk, actor=Actor.user(bob), fields={"value": Decimal(value)})
+    assert edit(as_alice, deal, "value", "20", was="10.00").status_code == 409
+    assert Deal.objects.get(pk=deal.pk).value == 30
+
+
+def test_two_who_typed_the_same_agree(as_alice: Client, deal: Deal, bob: User) -> None:
+    update_deal(deal_id=deal.pk, actor=Actor.user(bob), fields={"value": Decimal(20)})
+    assert edit(as_alice, deal, "value", "20", was="0.00").status_code == 200
 
 
 def test_a_field_that_does_not_exist_is_404(as_alice: Client, deal: Deal) -> None:
@@ -156,28 +246,37 @@ def test_a_field_that_does_not_exist_is_404(as_alice: Client, deal: Deal) -> Non
     assert edit(as_alice, deal, "custom_fields.none", "7").status_code == 404
 
 
-def test_a_deal_is_won_and_reopened(as_alice: Client, deal: Deal) -> None:
-    as_alice.post(f"/deals/{deal.pk}/win/")
-    assert Deal.objects.get(pk=deal.pk).status == Deal.Status.WON
-    as_alice.post(f"/deals/{deal.pk}/reopen/")
+def close(client: Client, deal: Deal, verb: str, **filled: Any) -> Any:
+    """Through the dialog that the board and the deal's page share."""
+    return client.post(f"/deals/bulk/{verb}/", {"deal": deal.pk, "step": "do", **filled})
+
+
+def test_a_deal_is_won_for_a_value_on_a_day_and_reopened(as_alice: Client, deal: Deal) -> None:
+    page = as_alice.get(f"/deals/{deal.pk}/").content.decode()
+    for verb in ("win", "lose"):
+        assert f'hx-post="/deals/bulk/{verb}/"' in page
+    assert close(as_alice, deal, "win", value="1,500.50", closed_on="2026-11-20").status_code == 200
+    deal = Deal.objects.get(pk=deal.pk)
+    assert (deal.status, deal.value, deal.closed_at and deal.closed_at.date()) == (
+        Deal.Status.WON,
+        Decimal("1500.50"),
+        date(2026, 11, 20),
+    )
+    reopened = as_alice.post(f"/deals/{deal.pk}/reopen/", follow=True).content.decode()
+    assert "“ERP for a bakery”: Open" in reopened
     assert Deal.objects.get(pk=deal.pk).status == Deal.Status.OPEN
+    again = as_alice.post(f"/deals/{deal.pk}/reopen/", follow=True).content.decode()
+    assert "already is: Open." in again
 
 
 def test_a_lost_deal_keeps_its_reason_and_note(as_alice: Client, deal: Deal) -> None:
     reason = LostReason.objects.create(name="Price")
-    refused = as_alice.post(f"/deals/{deal.pk}/lose/", follow=True)
-    assert "Choose why the deal was lost." in refused.content.decode()
+    assert close(as_alice, deal, "lose", lost_reason="").status_code == 422
     assert Deal.objects.get(pk=deal.pk).status == Deal.Status.OPEN
-    as_alice.post(f"/deals/{deal.pk}/lose/", {"lost_reason": reason.pk, "note": "Too dear"})
+    close(as_alice, deal, "lose", lost_reason=reason.pk, note="Too dear")
     deal = Deal.objects.get(pk=deal.pk)
     assert (deal.status, deal.lost_reason) == (Deal.Status.LOST, reason)
     assert Activity.objects.get(deal=deal).body == "Too dear"
-
-
-def test_losing_a_lost_deal_again_says_that_it_is_lost(as_alice: Client, deal: Deal, actor: Actor) -> None:
-    lose_deal(deal_id=deal.pk, actor=actor, lost_reason=None)
-    page = as_alice.post(f"/deals/{deal.pk}/lose/", follow=True).content.decode()
-    assert "already is: Lost." in page
 
 
 def test_a_note_is_kept_with_its_writer_and_an_empty_one_is_refused(as_alice: Client, deal: Deal) -> None:

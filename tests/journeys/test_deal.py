@@ -53,7 +53,9 @@ def test_a_field_changed_by_another_asks_which_to_keep(
     field(page, "Title").fill("Three ovens")
     field(page, "Title").press("Enter")
     conflict = page.locator("#field-title").get_by_role("alert")
-    expect(conflict).to_contain_text("Bob Dias changed this deal")
+    expect(conflict).to_contain_text("Bob Dias changed this field")
+    for version in ("Oven", "Two ovens", "Three ovens"):
+        expect(conflict.get_by_role("definition").get_by_text(version, exact=True)).to_be_visible()
     conflict.get_by_role("button", name="Keep mine").click()
     expect(page.locator("#deal-heading")).to_have_text("Three ovens")
     assert Deal.objects.get(pk=deal.pk).title == "Three ovens"
@@ -73,10 +75,10 @@ def test_a_deal_is_lost_with_a_reason_and_reopened(open_page: OpenPage, alice: U
     LostReason.objects.create(name="Price")
     page = open_page(alice, f"/deals/{deal.pk}/")
     page.get_by_role("button", name="Mark as lost").click()
-    dialog = page.get_by_role("dialog", name="Mark as lost")
-    dialog.get_by_label("Why was it lost?").select_option(label="Price")
+    dialog = page.get_by_role("dialog", name="Oven")
+    dialog.get_by_label("Why lost?").select_option(label="Price")
     dialog.get_by_role("button", name="Mark as lost").click()
-    expect(page.get_by_role("status")).to_have_text("“Oven”: Lost")
+    expect(page.get_by_role("status")).to_have_text("1 deal changed")
     page.get_by_role("button", name="Reopen").click()
     expect(page.get_by_role("button", name="Mark as won")).to_be_visible()
     assert Deal.objects.get(pk=deal.pk).status == Deal.Status.OPEN

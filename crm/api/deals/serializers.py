@@ -106,12 +106,12 @@ class MovedSerializer(serializers.Serializer[Any]):
 
 
 class TimelineEntrySerializer(serializers.Serializer[Any]):
-    """One line of a deal's story; `url` leads to the whole of it, where there is more."""
+    """One line of a deal's story; `url` leads to the whole of it, where there is more and the caller may read it."""
 
     at = UtcDateTimeField()
     icon = serializers.CharField()
     text = serializers.CharField()
-    detail = serializers.CharField()
+    detail = serializers.CharField(source="aside")
     url = serializers.CharField()
     tone = serializers.ChoiceField(["ok", "warn", "bad", "neutral"])
 

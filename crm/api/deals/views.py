@@ -118,7 +118,8 @@ class DealViewSet(WritableResource[Deal]):
     @action(detail=True, pagination_class=None)
     def timeline(self, request: Request, pk: str) -> Response:
         """What happened to the deal, newest first: changes, activities, calls, deliveries, inbound requests."""
-        return Response(TimelineSerializer({"results": deal_timeline(self.get_object())}).data)
+        entries = deal_timeline(self.get_object(), reader=self.user)
+        return Response(TimelineSerializer({"results": entries}).data)
 
     def _asked(self, serializer_class: _Asked) -> dict[str, Any]:
         serializer = serializer_class(data=self.request.data, context=self.get_serializer_context())

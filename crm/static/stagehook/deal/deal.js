@@ -1,20 +1,18 @@
 // The deal page: moving it by its stages, and keeping up with what others do while a field is being edited.
+import { post } from "../base/request.js";
 import { toast } from "../base/toast.js";
+import { ask, enableAsking } from "../bulk/ask.js";
 import { follow } from "../live/live.js";
 
 const deal = document.getElementById("deal");
-const csrf = document.querySelector('meta[name="csrf-token"]').content;
+const dialog = document.getElementById("ask");
 const REGIONS = ["deal-heading", "deal-verbs", "deal-stages", "deal-people", "deal-plans", "deal-planned", "deal-calls", "deal-story"];
 
 async function moveTo(stage) {
   const version = deal.querySelector(".steps").dataset.version;
-  const response = await fetch(`/deals/${deal.dataset.dealId}/move/`, {
-    method: "POST",
-    headers: { "X-CSRFToken": csrf },
-    body: new URLSearchParams({ stage, version }),
-  }).catch(() => null);
-  const answer = await response?.json().catch(() => null);
-  if (!response?.ok) toast(answer?.message ?? deal.dataset.wordFailed, { tone: "bad" });
+  const answer = await post(`/deals/${deal.dataset.dealId}/move/`, { stage, version }).catch(() => null);
+  if (answer?.body.missing?.length) ask("GET", `/deals/${deal.dataset.dealId}/enter/${stage}/`);
+  else if (!answer?.ok) toast(answer?.body.message ?? deal.dataset.wordFailed, { tone: "bad" });
   await refresh();
 }
 
@@ -42,11 +40,20 @@ const isBeingEdited = (field) => field.matches(":focus-within, .htmx-request, .s
 document.addEventListener("click", (event) => {
   const step = event.target.closest(".steps [data-to-stage]");
   if (step) moveTo(step.dataset.toStage);
+  const fold = event.target.closest("[data-unfold]");
+  fold?.setAttribute("aria-expanded", fold.getAttribute("aria-expanded") === "false");
 });
 document.addEventListener("change", (event) => {
   if (event.target.matches("[data-stage-select]")) moveTo(event.target.value);
 });
 document.addEventListener("deal-changed", refresh);
+document.addEventListener("board-done", ({ detail: { message, refused } }) => {
+  if (refused) return; // the dialog says why
+  dialog.close();
+  toast(message);
+  refresh();
+});
+enableAsking();
 deal.addEventListener("animationend", (event) => event.target.closest(".saved")?.classList.remove("saved")); // the tick has faded
 
 follow({
