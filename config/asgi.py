@@ -16,6 +16,10 @@ if parent_process() is not None:
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 # Requests run in threads here, each with a connection of its own: they share a pool. It is asked for in this
 # one place because a pool does not survive the forks of the worker.
-os.environ.setdefault("DATABASE_POOL", "10")
+os.environ.setdefault("DATABASE_POOL", "15")
 
-application = LimitBodies(get_asgi_application())
+django = get_asgi_application()
+
+from webhooks.door import Door  # noqa: E402  # only now: it needs the apps
+
+application = LimitBodies(Door(django))

@@ -1,8 +1,10 @@
-"""`/in/<key>/`: takes requests in and answers. Which may come in is judged in `admission`; `requests` does the work."""
+"""`/in/<key>/`: takes requests in and answers. Which may come in is judged in `admission`; `requests` does the work.
 
-from dataclasses import replace
-from datetime import timedelta
-from threading import BoundedSemaphore
+In two steps, because the second one has to wait for its turn where many come at once: see `webhooks.door`.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -18,12 +20,11 @@ from webhooks.documents import problem
 from webhooks.models import InboundEndpoint, InboundRequest
 from webhooks.presets.answers import in_their_words
 from webhooks.problems import in_readers_language
+from webhooks.remembered import EndpointChanged, confirm, read, remember
 from webhooks.requests import Arrival, apply_request, hand_over, keep, store
 
 Reason, State = InboundRequest.Reason, InboundRequest.State
 
-# Requests that one process applies at a time. More of them only take each other's time: each is mostly Python.
-_PLACES = BoundedSemaphore(2)
 _STATUS = {
     Reason.METHOD: 405,
     Reason.DISABLED: 410,
@@ -37,27 +38,76 @@ _STATUS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A request that is on disk and still to be applied, and what its sender asked."""
+
+    asked: HttpRequest
+    stored: InboundRequest
+
+    @property
+    def until(self) -> datetime:
+        """When it has waited long enough for its turn."""
+        return self.stored.received_at + timedelta(milliseconds=settings.ANSWER_WITHIN_MS)
+
+
 @csrf_exempt
 def receive(request: HttpRequest, key: str) -> HttpResponse:
     """The whole way of an inbound request; see the contract's table of answers."""
-    endpoint = InboundEndpoint.objects.present().filter(key=key).first()
-    if endpoint is None:
-        return _unknown()
+    taken = take_in(request, key)
+    return apply_in_turn(taken) if isinstance(taken, Waiting) else taken
+
+
+def take_in(request: HttpRequest, key: str) -> HttpResponse | Waiting:
+    """Judge a request and store it. What is to be applied before it is answered has been claimed by us."""
+    endpoint = remember(key) or read(key)
+    while endpoint is not None:
+        try:
+            taken = _asked(request, endpoint) or _taken_in(request, endpoint)
+        except EndpointChanged:  # all is judged anew
+            endpoint = read(key)
+        else:
+            return taken if isinstance(taken, Waiting) else _dressed(taken, request, endpoint)
+    return _unknown()
+
+
+def _asked(request: HttpRequest, endpoint: InboundEndpoint) -> HttpResponse | None:
+    """The answer to a browser that asks whether a page may post here."""
     page = landing.landing_of(endpoint)
-    if page is None:
-        return _taken_in(request, endpoint)
-    is_asking = request.method == "OPTIONS"
-    response = landing.preflight(page, request) if is_asking else _taken_in(request, endpoint)
-    return landing.dressed(response, page, request)
+    if page is None or request.method != "OPTIONS":
+        return None
+    confirm(endpoint)
+    return landing.preflight(page, request)
 
 
-def _taken_in(request: HttpRequest, endpoint: InboundEndpoint) -> HttpResponse:
+def apply_in_turn(waiting: Waiting) -> HttpResponse:
+    """Apply what was taken in, and answer."""
+    stored = waiting.stored
+    stored = apply_request(request_id=stored.pk, now=stored.received_at, endpoint=stored.endpoint)
+    return _dressed(answer(stored), waiting.asked, stored.endpoint)
+
+
+def leave_to_task(waiting: Waiting) -> HttpResponse:
+    """Leave what was taken in to a task, because so many others are at it that the sender would wait too long."""
+    stored = waiting.stored
+    hand_over(request_id=stored.pk, now=timezone.now())
+    return _dressed(answer(stored), waiting.asked, stored.endpoint)
+
+
+def _dressed(response: HttpResponse, request: HttpRequest, endpoint: InboundEndpoint) -> HttpResponse:
+    page = landing.landing_of(endpoint)
+    return response if page is None else landing.dressed(response, page, request)
+
+
+def _taken_in(request: HttpRequest, endpoint: InboundEndpoint) -> HttpResponse | Waiting:
     arrival = arrival_of(request, endpoint, now=timezone.now())
     try:
         admitted = admit(request, arrival)
     except Refused as refusal:
+        confirm(endpoint)
         return _refusal(arrival, refusal)
     except Answered as answered:
+        confirm(endpoint)
         return _settled(arrival, answered)
     waits = endpoint.response_mode == InboundEndpoint.ResponseMode.WAIT
     stored = store(
@@ -67,21 +117,7 @@ def _taken_in(request: HttpRequest, endpoint: InboundEndpoint) -> HttpResponse:
         window=window(endpoint.dedupe),
         at_work=waits,
     )
-    if waits and stored.state == State.RECEIVED:
-        stored = _applied_in_time(stored)
-    return answer(stored)
-
-
-def _applied_in_time(stored: InboundRequest) -> InboundRequest:
-    """Apply it, unless so many others are at it that the sender would wait too long: then a task does."""
-    patience = stored.received_at + timedelta(milliseconds=settings.ANSWER_WITHIN_MS) - timezone.now()
-    if not _PLACES.acquire(timeout=max(0.0, patience.total_seconds())):
-        hand_over(request_id=stored.pk, now=timezone.now())
-        return stored
-    try:
-        return apply_request(request_id=stored.pk, now=stored.received_at, endpoint=stored.endpoint)
-    finally:
-        _PLACES.release()
+    return Waiting(request, stored) if waits and stored.state == State.RECEIVED else answer(stored)
 
 
 def answer(stored: InboundRequest) -> JsonResponse:

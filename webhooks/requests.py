@@ -28,6 +28,7 @@ from webhooks.landing import landing_of
 from webhooks.mapping import NotWanted
 from webhooks.models import InboundEndpoint, InboundRequest
 from webhooks.problems import in_every_language
+from webhooks.remembered import VERSION, EndpointChanged
 from webhooks.snapshots import Changes
 from webhooks.writing import Applied
 
@@ -96,6 +97,7 @@ def store(
     and holds the key.
 
     `at_work` says that the caller is going to apply it now; else it is due at once, and a task is queued for it.
+    Raises EndpointChanged where the endpoint is no longer as the caller read it; nothing is kept then.
     """
     claimed = {"tries": 1, "next_try_at": arrival.received_at + WAITS[0]}
     request = arrival.row(
@@ -124,41 +126,48 @@ def _take_key(request: InboundRequest, *, window: timedelta, wakes_worker: bool)
 
     The unique constraint decides between simultaneous ones: the insert waits for the other's commit.
     """
-    rows = InboundRequest.objects.filter(
-        endpoint=request.endpoint, dedupe_key=request.dedupe_key, holds_key=True
-    )
     while not _is_inserted(request, wakes_worker=wakes_worker):
-        holder = rows.only("received_at").first()
-        if holder is not None and holder.received_at > request.received_at - window:
+        same = {"endpoint": request.endpoint, "dedupe_key": request.dedupe_key, "holds_key": True}
+        holders, opens_at = InboundRequest.objects.filter(**same), request.received_at - window
+        holder = holders.only("received_at").first()
+        if holder is not None and holder.received_at > opens_at:
             return holder
-        rows.filter(received_at__lte=request.received_at - window).update(holds_key=False)
+        holders.filter(received_at__lte=opens_at).update(holds_key=False)
     return None
 
 
 def _is_inserted(request: InboundRequest, *, wakes_worker: bool) -> bool:
-    """Insert unless the key is held, and see whether somebody has to be woken; in one statement, which the ORM has no
-    words for.
+    """Insert unless the key is held, and see whether the endpoint is as it was and whether somebody has to be woken;
+    in one statement, which the ORM has no words for.
     """
-    row = {
-        field.column: field.get_db_prep_save(getattr(request, field.attname), connection)
+    row = [
+        field.get_db_prep_save(getattr(request, field.attname), connection)
         for field in InboundRequest._meta.concrete_fields
-    }
+    ]
     with connection.cursor() as cursor:
-        cursor.execute(_insert_statement(), list(row.values()))
-        inserted = cursor.fetchone()
-    if wakes_worker and inserted == (False,):
+        cursor.execute(_insert_statement(), [request.endpoint_id, request.endpoint.row_version, *row])
+        is_as_read, is_inserted, is_at_work = cursor.fetchone()
+    if not is_as_read:
+        raise EndpointChanged
+    if is_inserted and wakes_worker and not is_at_work:
         wakes.queue()
-    return inserted is not None
+    return bool(is_inserted)
 
 
 @cache
 def _insert_statement() -> str:
-    """Returns whether a task is at work, and nothing where the key is held."""
+    """Returns whether the endpoint is as it was read, whether the request is inserted, whether a task is at work."""
     table = InboundRequest._meta
     names = ", ".join(str(field.column) for field in table.concrete_fields)
-    places = ", ".join("%s" for _field in table.concrete_fields)
-    insert = f"INSERT INTO {table.db_table} ({names}) VALUES ({places})"  # noqa: S608
-    return f"{insert} ON CONFLICT DO NOTHING RETURNING {wakes.IS_AT_WORK}"
+    # In a SELECT a value has the type that it is written with, and NULL has none.
+    values = ", ".join(f"%s::{field.db_type(connection)}" for field in table.concrete_fields)
+    return f"""
+        WITH as_read AS (SELECT FROM webhooks_inboundendpoint WHERE id = %s AND {VERSION} = %s),
+        inserted AS (
+            INSERT INTO {table.db_table} ({names}) SELECT {values} FROM as_read ON CONFLICT DO NOTHING RETURNING 1
+        )
+        SELECT EXISTS (SELECT FROM as_read), EXISTS (SELECT FROM inserted), {wakes.IS_AT_WORK}
+    """  # noqa: S608
 
 
 # ---- Applying ----

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 import pytest
@@ -112,6 +113,26 @@ def test_a_refused_request_is_kept_without_its_body_and_changes_nothing(
     assert (error["code"], error["messages"].keys()) == (reason, {"en", "pt-br"})
     assert (request.state, request.reason, bytes(request.body)) == ("rejected", reason, b"")
     nothing_changes()
+
+
+def test_what_is_set_at_an_endpoint_holds_for_the_very_next_request(sender: Sender, deal: Deal) -> None:
+    titles = map(str, count())
+
+    def answer(**settings: Any) -> int:
+        InboundEndpoint.objects.filter(pk=sender.endpoint.pk).update(name="Omie", **settings)
+        return sender.post(to_won(deal, title=next(titles))).status_code
+
+    assert answer() == 200
+    assert answer(enabled=False) == 410
+    assert answer(enabled=True) == 200
+    assert answer(response_mode="accept") == 202
+    assert answer(verification={"scheme": "token", "in": "header", "name": "X-Token"}, secret="s3cret") == 401
+    sender.headers["X-Token"] = "s3cret"
+    assert answer() == 202
+    assert answer(max_body_bytes=10) == 413
+    assert answer(max_body_bytes=1000, allowed_networks=["10.0.0.0/8"]) == 403
+    assert answer(allowed_networks=[]) == 202
+    assert answer(deleted_at=timezone.now()) == 404
 
 
 def test_an_allowed_address_gets_in(sender: Sender, deal: Deal) -> None:

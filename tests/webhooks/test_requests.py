@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +10,6 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 from django_q.models import OrmQ
-from pytest_django import Settings
 
 from crm.models import Activity, Call, Change, Contact, Deal, Pipeline
 from crm.signals import deal_updated
@@ -76,23 +75,6 @@ def test_two_first_requests_of_one_contact_make_one_contact_and_one_deal(endpoin
     assert [answer["status"] for answer in answers] == ["applied"] * 12
     assert len({answer["deal"] for answer in answers}) == 1
     assert (Contact.objects.count(), Deal.objects.count()) == (1, 1)
-
-
-def test_where_too_many_are_applied_at_once_the_next_is_left_to_a_task(
-    sender: Sender, deal: Deal, settings: Settings, nothing_changes: NothingChanges
-) -> None:
-    settings.ANSWER_WITHIN_MS = 0
-    document = {"match": {"deal_id": deal.pk}, "deal": {"title": "paid"}}
-    with ExitStack() as places:
-        while receiving._PLACES.acquire(blocking=False):
-            places.callback(receiving._PLACES.release)
-        answer = sender.post(document)
-        assert (answer.status_code, answer.json()["status"]) == (202, "received")
-        nothing_changes()
-        assert sender.post(document).json() == {"id": answer.json()["id"], "status": "duplicate"}
-    lane.work(linger=0)
-    assert Deal.objects.get().title == "paid"
-    assert InboundRequest.objects.get(pk=answer.json()["id"]).tries == 1
 
 
 @pytest.mark.django_db(transaction=True)

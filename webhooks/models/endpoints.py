@@ -126,6 +126,7 @@ class InboundEndpoint(models.Model):
 
     objects = EndpointQuerySet.as_manager()
     new_secret: str | None = None  # a secret just made, for the one answer that shows it; never saved
+    row_version: str | None = None  # as it was read for a request; see webhooks.remembered
 
     class Meta:
         ordering: ClassVar = ["name", "id"]

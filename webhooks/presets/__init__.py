@@ -65,23 +65,28 @@ class Preset:
 
 def list_presets() -> list[Preset]:
     """All of them, in the order of their categories and names."""
-    order = list(CATEGORIES)
-    presets = [_read(path.parent.name) for path in FOLDER.glob("*/preset.json")]
-    return sorted(presets, key=lambda preset: (order.index(preset.category), preset.name.lower()))
+    return list(_by_key().values())
 
 
 def read_preset(key: str) -> Preset:
     """Raises UnknownPreset."""
-    known = [preset.key for preset in list_presets()]
-    if key not in known:
-        names = ", ".join(sorted(known))
+    preset = _by_key().get(key)
+    if preset is None:
+        names = ", ".join(sorted(_by_key()))
         raise UnknownPreset(
             _("There is no preset “%(key)s”. There are: %(names)s.") % {"key": key, "names": names}
         )
-    return _read(key)
+    return preset
 
 
 @cache
+def _by_key() -> dict[str, Preset]:
+    order = list(CATEGORIES)
+    presets = [_read(path.parent.name) for path in FOLDER.glob("*/preset.json")]
+    presets.sort(key=lambda preset: (order.index(preset.category), preset.name.lower()))
+    return {preset.key: preset for preset in presets}
+
+
 def _read(key: str) -> Preset:
     """Raises BrokenPreset."""
     told = json.loads((FOLDER / key / "preset.json").read_text(encoding="utf-8"))
