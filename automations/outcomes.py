@@ -10,7 +10,9 @@ from django.utils import timezone
 from automations import tallies
 from automations.attempt_log import log_attempts
 from automations.health import record_health
+from automations.models import Delivery
 from automations.verdicts import Outcome
+from crm.announcements import announce_bolts
 
 _RECORD = """
 WITH outcome AS MATERIALIZED (
@@ -38,6 +40,7 @@ FROM outcome
 WHERE delivery.id = outcome.delivery_id
 AND (delivery.attempts_made = outcome.number AND delivery.state <> 'cancelled'
     OR outcome.state = 'delivered' AND delivery.state <> 'delivered')
+RETURNING delivery.deal_id, outcome.state, outcome.number
 """
 
 
@@ -52,10 +55,17 @@ def record(outcomes: Sequence[Outcome], *, counts: bool = True) -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute(_RECORD, [json.dumps([_row(outcome) for outcome in outcomes])])
+        ended = cursor.fetchall()
     if counts:
         record_health(outcomes, now=timezone.now())
         tallies.count(outcomes)
+        announce_bolts({deal_id for deal_id, state, number in ended if deal_id and _shows(state, number)})
     transaction.on_commit(lambda: log_attempts(outcomes))
+
+
+def _shows(state: str, number: int) -> bool:
+    """Whether a card says something new of an attempt: not while one retry fails like the other."""
+    return state != Delivery.State.PENDING or number == 1
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """Listens to the CRM: its facts become deliveries, its questions are answered from the log."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Q
+from django.db.models import Count, OuterRef, Subquery
 from django.dispatch import Signal
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -36,6 +37,7 @@ _TONES = {
     Delivery.State.CANCELLED: Tone.NEUTRAL,
     Delivery.State.SKIPPED: Tone.NEUTRAL,
 }
+_NAMED = 5  # rules in the tooltip of a column
 _SHOWN = 50  # deliveries in a timeline; the log has them all
 
 
@@ -97,24 +99,39 @@ def sending_of(deal_ids: Sequence[int], chain: UUID, **_sender: Any) -> Sending:
 
 
 def badges_of_stages(pipeline: Pipeline, **_sender: Any) -> dict[int, StageBadge]:
-    """How many rules act when a deal enters each stage."""
+    """Which rules act when a deal enters each stage, and whether what one of them sent last has gone wrong."""
+    newest = Delivery.objects.filter(rule=OuterRef("pk")).order_by("-id")
     rules = Rule.objects.present().filter(enabled=True, stage__pipeline=pipeline)
-    counts = rules.order_by().values_list("stage").annotate(rules=Count("pk"))
-    return {
-        stage: StageBadge(
-            count=count,
-            text=ngettext("%(n)d automatic action", "%(n)d automatic actions", count) % {"n": count},
-            url=f"{reverse('rules')}?{urlencode({'stage': stage})}",
-        )
-        for stage, count in counts.filter(~Q(stage=None))
-    }
+    fared = rules.annotate(
+        state=Subquery(newest.values("state")[:1]), attempts=Subquery(newest.values("attempts_made")[:1])
+    )
+    of_stages: dict[int, list[tuple[str, Tone]]] = defaultdict(list)
+    for stage, name, state, attempts in fared.values_list("stage", "name", "state", "attempts"):
+        of_stages[stage].append((name, _tone(state, attempts) if state else Tone.NEUTRAL))
+    return {stage: _badge(stage, those) for stage, those in of_stages.items()}
+
+
+def _badge(stage: int, rules: Sequence[tuple[str, Tone]]) -> StageBadge:
+    count, tones = len(rules), [tone for _name, tone in rules]
+    said = ngettext("%(n)d automatic action", "%(n)d automatic actions", count) % {"n": count}
+    names = ", ".join(name for name, _tone in rules[:_NAMED]) + (" …" if count > _NAMED else "")
+    return StageBadge(
+        count=count,
+        text=f"{said}: {names}",
+        url=f"{reverse('rules')}?{urlencode({'stage': stage})}",
+        tone=next((tone for tone in (Tone.BAD, Tone.WARN) if tone in tones), Tone.NEUTRAL),
+    )
 
 
 def tone_of(delivery: Delivery) -> Tone:
+    return _tone(delivery.state, delivery.attempts_made)
+
+
+def _tone(state: str, attempts: int) -> Tone:
     """Green once delivered, red once given up, amber while it is being retried."""
-    if delivery.state == Delivery.State.PENDING:
-        return Tone.WARN if delivery.attempts_made else Tone.NEUTRAL
-    return _TONES[Delivery.State(delivery.state)]
+    if state == Delivery.State.PENDING:
+        return Tone.WARN if attempts else Tone.NEUTRAL
+    return _TONES[Delivery.State(state)]
 
 
 def _summary(delivery: Delivery) -> str:

@@ -89,7 +89,7 @@ def board_columns(
     """
     stages = list(pipeline.stages.all())
     totals = stage_totals(stages, deals)
-    badges = _stage_badges(pipeline)
+    badges = stage_badges(pipeline)
     counts = {stage.pk: min(max(PAGE, (loaded or {}).get(stage.pk, 0)), MOST_LOADED) for stage in stages}
     pages = _first_pages(deals, stages, counts, fields)
     cards = iter(make_cards([row for rows, _more in pages for row in rows], fields))
@@ -137,7 +137,8 @@ def touched_cards(
     return make_cards(list(card_rows(here, fields)), fields)
 
 
-def _stage_badges(pipeline: Pipeline) -> dict[int, StageBadge]:
+def stage_badges(pipeline: Pipeline) -> dict[int, StageBadge]:
+    """The bolts of the columns that have one, by their stages' ids."""
     badges: dict[int, StageBadge] = {}
     for answer in answers_to(stage_badges_requested, Pipeline, pipeline=pipeline):
         badges |= answer

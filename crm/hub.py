@@ -1,7 +1,8 @@
 """The one listener of a web process: hears what `crm.announcements` tells, and hands it to the streams of open boards.
 
 Announcements are gathered for a moment, so that a burst of them is one message a board, and for longer the longer it
-takes to draw what they are about.
+takes to draw what they are about. What became of requests (the bolts of cards) is told apart, at a pace of its own: a
+worker may end thousands of them a second.
 """
 
 import asyncio
@@ -25,6 +26,10 @@ REMEMBERED = 500  # messages kept for browsers that come back
 BACKLOG = 100  # messages a slow browser may fall behind before it is sent away to catch up
 SKEW = 1.0  # seconds that the clocks of two web servers may differ
 RETRY = 1.0  # seconds between attempts to listen
+BOLTS_EVERY = 0.25  # seconds between messages about bolts
+BOLTS_AT_ONCE = 25  # cards drawn anew for them in each
+BOLTS_WAITING = 1000  # when more than that wait for their turn, boards look again as a whole instead …
+FLOOD = 15.0  # … so many seconds later
 KEPT_DRAWN = 5.0  # seconds for which a message's answers are kept for slower streams
 
 Draw = Callable[[], Awaitable[str | None]]
@@ -35,12 +40,15 @@ Made = TypeVar("Made")
 class Message:
     """What happened on one board: `by` names whoever touched each deal. Without deals, anything may have changed.
 
+    `bolts` says that it is about bolts alone; then nobody is named.
+
     `drawn` is what streams get of it, by what their readers see; `shared` what is the same in every language.
     """
 
     at: float
     pipeline: int
     by: dict[int, str]
+    bolts: bool = False
     overtaken: bool = False
     drawn: dict[Hashable, "asyncio.Task[str | None]"] = field(default_factory=dict, repr=False)
     shared: dict[Hashable, Any] = field(default_factory=dict, repr=False)
@@ -72,6 +80,8 @@ class Hub:
         self._listener: asyncio.Task[None] | None = None
         self._gathered: list[dict[str, Any]] = []
         self._gathering: asyncio.Task[None] | None = None
+        self._bolts: dict[int, dict[int, str]] = {}  # by pipeline and deal, the newest last
+        self._telling_bolts: asyncio.Task[None] | None = None
         self._drawing = asyncio.Lock()
         self._took = self._drawn_at = 0.0
 
@@ -141,11 +151,37 @@ class Hub:
             await asyncio.sleep(min(max(GATHER, rest), LONGEST_GATHER))
             self._took = 0.0
             told, self._gathered = self._gathered, []
-            messages = merged(told, at=time.time())
+            messages = merged((each for each in told if "bolts" not in each), at=time.time())
             for message in messages:
                 self._overtake(message)
-            self._recent.extend(messages)
-            self._tell(messages)
+            self._publish(messages)
+            self._put_off(each for each in told if "bolts" in each)
+
+    def _put_off(self, told: Iterable[dict[str, Any]]) -> None:
+        for each in told:
+            for pipeline in each["pipelines"]:
+                self._bolts.setdefault(pipeline, {}).update(dict.fromkeys(each["bolts"], ""))
+        if self._bolts and (self._telling_bolts is None or self._telling_bolts.done()):
+            self._telling_bolts = asyncio.create_task(self._tell_bolts())
+
+    async def _tell_bolts(self) -> None:
+        while self._bolts:
+            is_flood = any(len(deals) > BOLTS_WAITING for deals in self._bolts.values())
+            await asyncio.sleep(FLOOD if is_flood else BOLTS_EVERY)
+            self._publish([self._next_bolts(pipeline) for pipeline in list(self._bolts)])
+
+    def _next_bolts(self, pipeline: int) -> Message:
+        """The newest first: whoever moves a card in a flood wants to see what becomes of it."""
+        waiting = self._bolts[pipeline]
+        newest = list(waiting)[-BOLTS_AT_ONCE:] if len(waiting) <= BOLTS_WAITING else []
+        by = {deal: waiting.pop(deal) for deal in newest}
+        if not (newest and waiting):
+            del self._bolts[pipeline]
+        return Message(at=time.time(), pipeline=pipeline, by=by, bolts=True)
+
+    def _publish(self, messages: Sequence[Message]) -> None:
+        self._recent.extend(messages)
+        self._tell(messages)
 
     def _overtake(self, message: Message) -> None:
         if before := self._newest.get(message.pipeline):

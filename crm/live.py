@@ -20,10 +20,10 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone, translation
 
-from crm.board import stage_totals, touched_cards
+from crm.board import stage_badges, stage_totals, touched_cards
 from crm.card_fields import card_fields
 from crm.hub import RETRY, Message, hub
-from crm.models import Deal, Stage, User
+from crm.models import Deal, Pipeline, Stage, User
 from crm.views.access import PageRequest
 from crm.views.board import drawn, numbers_of, shown_deals
 from crm.views.card_fields import field_names
@@ -47,8 +47,8 @@ async def live(request: HttpRequest) -> HttpResponseBase:
 
     `touched` is {"deals": [ids], "by": {id: name}, "answer"}. With `&cards=1` and the board's own filters `answer` is
     how these deals stand on the board now: {"cards", "gone"} of `touched_answer`; else null. The event `numbers`
-    follows it, {"columns", "summary"}. `Last-Event-ID`, which browsers send when they come back by themselves, wins
-    over `since`.
+    follows it, {"columns", "summary"}; of requests alone, `bolts` does, {"columns": [{"stage", "tone", "text"}]}.
+    `Last-Event-ID`, which browsers send when they come back by themselves, wins over `since`.
     """
     user = await request.auser()
     pipeline, since = request.GET.get("pipeline", ""), request.GET.get("since", "")
@@ -85,8 +85,9 @@ async def _events(request: PageRequest, user: User, pipeline: int, since: float)
                 is_news = bool(request.GET.get("cards") and message.by) and message.at > joined_at
                 cards = await _drawn(_cards, request, user, message) if is_news else None
                 yield _event("touched", at=message.at, data=_told(message, cards))
-                if cards and (numbers := await _drawn(_numbers, request, user, message)) not in (None, "{}"):
-                    yield _event("numbers", at=message.at, data=numbers)
+                name, draw = ("bolts", _bolts) if message.bolts else ("numbers", _numbers)
+                if cards and (more := await _drawn(draw, request, user, message)) not in (None, "{}"):
+                    yield _event(name, at=message.at, data=more)
     finally:
         hub.leave(stream)
 
@@ -149,6 +150,12 @@ def _cards(request: PageRequest, user: User, message: Message) -> dict[str, obje
         "cards": [card for deal_id, card in cards.items() if deal_id in visible],
         "gone": [deal_id for deal_id in deal_ids if deal_id not in visible],
     }
+
+
+def _bolts(_request: PageRequest, _user: User, message: Message) -> dict[str, object]:
+    pipeline = Pipeline.objects.filter(pk=message.pipeline).first()
+    badges = stage_badges(pipeline) if pipeline else {}
+    return {"columns": [{"stage": pk, "tone": each.tone, "text": each.text} for pk, each in badges.items()]}
 
 
 def _numbers(request: PageRequest, user: User, message: Message) -> dict[str, object]:

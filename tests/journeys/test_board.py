@@ -7,12 +7,16 @@ from re import sub
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
+from automations.deliveries import resend_delivery
 from automations.models import Delivery, Destination, Rule
 from crm.actors import Actor
 from crm.deals import create_deal, move_deal
 from crm.models import Change, Company, Deal, LostReason, Pipeline, Stage, User
+from tests.automations.conftest import sending
 from tests.processes import eventually
+from tests.receivers import Receiver, status
 
+__all__ = ["sending"]
 OpenPage = Callable[..., Page]
 
 
@@ -183,6 +187,28 @@ def test_the_menu_of_a_card_runs_a_rule_with_the_keyboard_alone_and_stays_on_the
     expect(card(page, deals["Clinic"]).locator(".bolt")).to_be_visible()
     page.keyboard.press("m")
     expect(menu.get_by_role("button", name="Draw up the contract")).to_be_visible()
+
+
+def test_the_bolts_of_card_and_column_follow_what_becomes_of_the_request(
+    open_page: OpenPage,
+    alice: User,
+    deals: dict[str, Deal],
+    stages: list[Stage],
+    receiver: Receiver,
+    sending: Callable[..., None],
+) -> None:
+    receiver.answer(status(503), status(200))
+    destination = Destination.objects.create(name="ERP", url=receiver.url, retry_schedule=[0, 3600])
+    Rule.objects.create(name="To the ERP", stage=stages[1], destination=destination)
+    page = open_page(alice, "/")
+    sending()
+    move_deal(deal_id=deals["Bakery"].pk, stage=stages[1], actor=Actor.system())
+    bolt, of_column = card(page, deals["Bakery"]).locator(".bolt"), column(page, stages[1]).locator(".rules")
+    expect(bolt).to_have_class("bolt warn")
+    expect(of_column).to_have_class("rules warn")
+    resend_delivery(delivery_id=Delivery.objects.get().pk)
+    expect(bolt).to_have_class("bolt ok")
+    expect(of_column).to_have_class("rules neutral")
 
 
 def test_the_keyboard_alone_picks_up_carries_and_drops_a_card_and_says_so(

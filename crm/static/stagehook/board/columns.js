@@ -89,6 +89,14 @@ function showNumbers({ stage, count, sums, weighted, stale, over, share }) {
   rotten.querySelector("span").textContent = stale;
 }
 
+// The bolts of the columns that have one.
+export function showBolts({ columns: bolts }) {
+  for (const { stage, tone, text } of bolts) {
+    const bolt = board.querySelector(`[data-stage-id="${stage}"] .rules`);
+    if (bolt) Object.assign(bolt, { className: `rules ${tone}`, title: text });
+  }
+}
+
 // Brings all columns to what the server says they are. Cards that say the same stay the elements they were.
 export function showWhole({ cards, ...numbers }, { by = new Map() } = {}) {
   const focused = document.activeElement.closest?.(".card")?.id;

@@ -1,7 +1,7 @@
 // What others do: the live stream brings the cards, or hints at them, and they are fetched. Nothing changes under a card that
 // is in the hand or being saved: hints wait until then, and what was fetched meanwhile is fetched again.
 import { follow } from "../live/live.js";
-import { board, columns, dropRepeatedCards, makeFirstCardsReachable, show, showWhole, words } from "./columns.js";
+import { board, columns, dropRepeatedCards, makeFirstCardsReachable, show, showBolts, showWhole, words } from "./columns.js";
 
 const GATHER = 60; // ms in which hints are gathered into one fetch
 const RETRY = 3000; // ms until a fetch that failed is tried again
@@ -84,7 +84,7 @@ function hear({ deals, by, answer }) {
     show(answer, { arriving: true, by: new Map(news.map((dealId) => [dealId, by[dealId]])) });
     makeFirstCardsReachable();
   } else {
-    for (const dealId of news) authors.set(dealId, by[dealId]);
+    for (const dealId of news) if (by[dealId]) authors.set(dealId, by[dealId]);
     refresh(news);
   }
 }
@@ -112,5 +112,5 @@ export function startFollowing() {
   board.addEventListener("htmx:afterSwap", dropRepeatedCards);
   const url = `${board.dataset.liveUrl}&cards=1${location.search.replace("?", "&")}`;
   const missed = (byItself) => lookAgain(byItself ? GATHER : Math.random() * SPREAD);
-  follow({ url, since: board.dataset.renderedAt, touched: hear, numbers: hearNumbers, missed, state: showState });
+  follow({ url, since: board.dataset.renderedAt, touched: hear, numbers: hearNumbers, bolts: showBolts, missed, state: showState });
 }

@@ -4,7 +4,7 @@
 const GIVE_UP = 5000; // ms without a hello
 const POLL = 10000;
 
-export function follow({ url, since, touched, missed, numbers = () => {}, state = () => {} }) {
+export function follow({ url, since, touched, missed, numbers = () => {}, bolts = () => {}, state = () => {} }) {
   let source = null;
   let last = since;
   let silence = 0;
@@ -23,6 +23,7 @@ export function follow({ url, since, touched, missed, numbers = () => {}, state 
       touched(JSON.parse(event.data));
     });
     source.addEventListener("numbers", (event) => numbers(JSON.parse(event.data)));
+    source.addEventListener("bolts", (event) => bolts(JSON.parse(event.data)));
     source.addEventListener("missed", (event) => {
       last = event.lastEventId;
       missed();
