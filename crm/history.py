@@ -1,6 +1,6 @@
 """The story of a deal as a person reads it: its history, what was planned and done, calls, and what other parts add."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -116,7 +116,16 @@ def _between(change: Change) -> str:
 
 
 _EMPTY: tuple[Any, ...] = (None, "", [])
-_ICONS = {"tags": "tag", "owner": "user", "contact": "contacts", "company": "companies", "value": "edit"}
+_NAMES = {"products": gettext_lazy("Products"), "files": gettext_lazy("Files")}
+_ICONS = {
+    "tags": "tag",
+    "owner": "user",
+    "contact": "contacts",
+    "company": "companies",
+    "value": "edit",
+    "products": "product",
+    "files": "file",
+}
 
 
 def _label(name: str) -> str:
@@ -124,6 +133,8 @@ def _label(name: str) -> str:
     group, _dot, key = name.partition(".")
     if group == "external_ids":
         return _("Id in “%(system)s”") % {"system": key}
+    if name in _NAMES:
+        return str(_NAMES[name])
     return key or capfirst(str(getattr(Deal._meta.get_field(name), "verbose_name", name)))
 
 
@@ -131,15 +142,26 @@ def _shown(change: Change, value: Any) -> str:
     """A value of the history as it is read."""
     if value in _EMPTY:
         return "—"
+    if change.field in _SHOWN:
+        return _SHOWN[change.field](value)
     if isinstance(value, dict):
         return str(value.get("name", value))
     if isinstance(value, list):
         return ", ".join(map(str, value))
-    if change.field == "value":
-        return formats.amount(Decimal(value))
-    if change.field == "expected_close_on":
-        return date_format(date.fromisoformat(value), "SHORT_DATE_FORMAT")
     return str(value)
+
+
+def _line(value: Mapping[str, str]) -> str:
+    """A product on the deal."""
+    price = formats.amount(Decimal(value["unit_price"]))
+    return f"{formats.number(Decimal(value['quantity']))} × {value['name']}, {price}"
+
+
+_SHOWN: Mapping[str, Callable[[Any], str]] = {
+    "value": lambda value: formats.amount(Decimal(value)),
+    "expected_close_on": lambda value: date_format(date.fromisoformat(value), "SHORT_DATE_FORMAT"),
+    "products": _line,
+}
 
 
 def _activities(deal: Deal) -> Iterator[TimelineEntry]:

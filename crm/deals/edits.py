@@ -1,8 +1,10 @@
 """One deal being changed: what `crm.edits` knows of any row, and a deal's way through stages and statuses."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
+from decimal import Decimal
+from typing import Any, ClassVar
 
 from crm.edits import RowEdit, as_history, external_ids
 from crm.models import Deal, Stage
@@ -25,6 +27,26 @@ class Edit(RowEdit[Deal]):
     @property
     def deal(self) -> Deal:
         return self.row
+
+    def take(self, fields: Mapping[str, Any]) -> None:
+        """As any row; a value that somebody writes is no longer the products' to say."""
+        RowEdit.take(self, fields)
+        if "value" in self.before and self.deal.follows_products:
+            self._follow(False)
+
+    def follow_products(self, value: Decimal) -> None:
+        """Be worth what the products come to, now and from now on."""
+        RowEdit.take(self, {"value": value})
+        if not self.deal.follows_products:
+            self._follow(True)
+
+    def stop_following(self) -> None:
+        if self.deal.follows_products:
+            self._follow(False)
+
+    def _follow(self, follows: bool) -> None:  # private, and named by its three callers
+        self.deal.follows_products = follows
+        self.columns.add("follows_products")
 
     def enter(self, stage: Stage, *, rank: str) -> None:
         """Put the deal into another stage."""

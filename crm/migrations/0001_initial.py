@@ -12,6 +12,7 @@ import django.db.models.deletion
 import django.db.models.functions.text
 import django.utils.timezone
 from django.conf import settings
+from decimal import Decimal
 from django.db import migrations, models
 
 
@@ -246,6 +247,7 @@ class Migration(migrations.Migration):
                 ('status', models.CharField(choices=[('open', 'Open'), ('won', 'Won'), ('lost', 'Lost')], default='open', max_length=4, verbose_name='status')),
                 ('value', models.DecimalField(decimal_places=2, default=0, max_digits=14, validators=[django.core.validators.MinValueValidator(0)], verbose_name='value')),
                 ('currency', models.CharField(default='BRL', max_length=3, validators=[django.core.validators.RegexValidator('\\A[A-Z]{3}\\Z', 'Three capital letters, such as BRL.')], verbose_name='currency')),
+                ('follows_products', models.BooleanField(default=False, editable=False)),
                 ('expected_close_on', models.DateField(blank=True, null=True, verbose_name='expected close')),
                 ('custom_fields', models.JSONField(blank=True, default=dict, verbose_name='custom fields')),
                 ('rank', models.CharField(db_collation='C', editable=False, max_length=120)),
@@ -601,5 +603,61 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='user',
             constraint=models.UniqueConstraint(django.db.models.functions.text.Lower('email'), name='one_user_per_email_whatever_its_case'),
+        ),
+        migrations.CreateModel(
+            name='Product',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=160, unique=True, verbose_name='name')),
+                ('code', models.CharField(blank=True, max_length=60, verbose_name='code')),
+                ('unit_price', models.DecimalField(decimal_places=2, default=0, max_digits=14, validators=[django.core.validators.MinValueValidator(0)], verbose_name='unit price')),
+                ('currency', models.CharField(default='BRL', max_length=3, verbose_name='currency')),
+                ('period', models.CharField(blank=True, choices=[('', 'once'), ('monthly', 'per month'), ('quarterly', 'per quarter'), ('yearly', 'per year')], max_length=10, verbose_name='paid')),
+                ('archived', models.BooleanField(default=False, verbose_name='archived')),
+            ],
+            options={
+                'verbose_name': 'product',
+                'verbose_name_plural': 'products',
+                'ordering': ['name'],
+                'constraints': [models.CheckConstraint(condition=models.Q(('unit_price__gte', 0)), name='a_product_costs_nothing_or_more')],
+            },
+        ),
+        migrations.CreateModel(
+            name='DealFile',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=200, verbose_name='name')),
+                ('stored_as', models.CharField(max_length=200, unique=True)),
+                ('size', models.PositiveBigIntegerField(verbose_name='size')),
+                ('created_by', models.JSONField(default=dict, editable=False, verbose_name='created by')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
+                ('deal', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='files', to='crm.deal', verbose_name='deal')),
+            ],
+            options={
+                'verbose_name': 'file',
+                'verbose_name_plural': 'files',
+                'ordering': ['-id'],
+                'indexes': [models.Index(condition=models.Q(('deal__isnull', True)), fields=['created_at'], name='file_without_a_deal')],
+            },
+        ),
+        migrations.CreateModel(
+            name='DealLine',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=160, verbose_name='name')),
+                ('quantity', models.DecimalField(decimal_places=2, default=1, max_digits=10, validators=[django.core.validators.MinValueValidator(Decimal('0.01'))], verbose_name='quantity')),
+                ('unit_price', models.DecimalField(decimal_places=2, max_digits=14, validators=[django.core.validators.MinValueValidator(0)], verbose_name='unit price')),
+                ('period', models.CharField(blank=True, choices=[('', 'once'), ('monthly', 'per month'), ('quarterly', 'per quarter'), ('yearly', 'per year')], max_length=10, verbose_name='paid')),
+                ('discount', models.DecimalField(decimal_places=2, default=0, max_digits=5, validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(100)], verbose_name='discount (%)')),
+                ('version', models.PositiveIntegerField(default=1, editable=False)),
+                ('deal', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='crm.deal', verbose_name='deal')),
+                ('product', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='lines', to='crm.product', verbose_name='product')),
+            ],
+            options={
+                'verbose_name': 'product on a deal',
+                'verbose_name_plural': 'products on deals',
+                'ordering': ['id'],
+                'constraints': [models.CheckConstraint(condition=models.Q(('discount__range', (0, 100)), ('quantity__gt', 0), ('unit_price__gte', 0)), name='a_line_has_a_quantity_a_price_and_a_discount_of_at_most_all')],
+            },
         ),
     ]

@@ -7,10 +7,12 @@ from crm.models.custom_fields import CustomField
 from crm.models.deals import Deal, DealQuerySet, DealsGoThroughTheDoor
 from crm.models.duplicates import DuplicateCompanies, DuplicateContacts
 from crm.models.external_ids import ExternalId
+from crm.models.files import DealFile
 from crm.models.labels import LostReason, Source, Tag
 from crm.models.logins import Invitation, LoginAttempt, TwoStep
 from crm.models.notices import Notice
 from crm.models.pipelines import Pipeline, Stage
+from crm.models.products import DealLine, Period, Product
 from crm.models.subscriptions import RenewalReminder, Subscription, SubscriptionQuerySet
 from crm.models.tokens import ApiToken, IdempotentAnswer
 from crm.models.users import Team, User
@@ -25,6 +27,8 @@ __all__ = [
     "Contact",
     "CustomField",
     "Deal",
+    "DealFile",
+    "DealLine",
     "DealQuerySet",
     "DealsGoThroughTheDoor",
     "DuplicateCompanies",
@@ -35,7 +39,9 @@ __all__ = [
     "LoginAttempt",
     "LostReason",
     "Notice",
+    "Period",
     "Pipeline",
+    "Product",
     "RenewalReminder",
     "SavedView",
     "Source",

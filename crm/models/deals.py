@@ -146,6 +146,8 @@ class Deal(models.Model):
         "crm.Source", models.PROTECT, null=True, blank=True, related_name="deals", verbose_name=_("source")
     )
     tags = models.ManyToManyField("crm.Tag", blank=True, related_name="deals", verbose_name=_("tags"))
+    # Whether the value follows the products on the deal, until somebody writes another one.
+    follows_products = models.BooleanField(default=False, editable=False)
     expected_close_on = models.DateField(_("expected close"), null=True, blank=True)
     lost_reason = models.ForeignKey(
         "crm.LostReason",

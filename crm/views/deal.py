@@ -25,6 +25,7 @@ from crm.deals import DealError, lock_present, reopen_deal
 from crm.deals.verbs import add_note
 from crm.history import deal_calls, deal_timeline, field_change_text, stage_stays
 from crm.models import Deal, Stage
+from crm.products import totals_of
 from crm.signals import deal_actions_requested
 from crm.standings import standing_of
 from crm.timeline import DealAction, EntryKind, TimelineEntry, answers_to
@@ -64,6 +65,8 @@ def deal(request: PageRequest, deal_id: int) -> HttpResponse:
             (plan, standing_of(plan, today=timezone.localdate())) for plan in found.subscriptions.all()
         ],
         "calls": deal_calls(found),
+        "lines": (lines := list(found.lines.all())),
+        "totals": totals_of(lines),
         **_story(request, found),
         "note_form": NoteForm(auto_id="note-%s"),
         "now": now,

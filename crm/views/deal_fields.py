@@ -13,9 +13,7 @@ from crm.companies import company_named
 from crm.deals import update_deal
 from crm.models import Contact, CustomField, Deal, Source, User
 from crm.views.field_forms import Editable, FieldForm, Spec
-from crm.views.fields import CompanyInput, DayField, MoneyField
-
-_CURRENCIES = ("BRL", "USD", "EUR")
+from crm.views.fields import CompanyInput, CurrencyField, DayField, MoneyField
 
 
 def field_form(deal: Deal, name: str, data: Any = None) -> FieldForm:
@@ -43,10 +41,7 @@ def _value(deal: Deal) -> Spec:
 
 
 def _currency(deal: Deal) -> Spec:
-    codes = dict.fromkeys([deal.currency, *_CURRENCIES])
-    return Spec(
-        forms.ChoiceField(label=_("Currency"), choices=[(code, code) for code in codes]), deal.currency
-    )
+    return Spec(CurrencyField(label=_("Currency"), first=deal.currency), deal.currency)
 
 
 def _expected_close(deal: Deal) -> Spec:

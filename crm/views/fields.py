@@ -13,6 +13,8 @@ from django.utils.translation import gettext as _
 from crm import formats
 from crm.models import Stage
 
+CURRENCIES = ("BRL", "USD", "EUR")
+
 
 class MoneyField(forms.DecimalField):
     """An amount such as `1,500.50`, in Portuguese `1.500,50`, with or without a currency sign.
@@ -23,7 +25,7 @@ class MoneyField(forms.DecimalField):
     widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(min_value=0, max_digits=14, decimal_places=2, **options)
+        super().__init__(**{"max_digits": 14, "decimal_places": 2, **options, "min_value": 0})
 
     def to_python(self, value: Any) -> Decimal | None:  # type: ignore[override]  # the stubs take it for an IntegerField
         if value in self.empty_values:
@@ -38,6 +40,21 @@ class MoneyField(forms.DecimalField):
 
     def prepare_value(self, value: Any) -> Any:
         return formats.amount(value) if isinstance(value, Decimal) else value
+
+
+class NumberField(MoneyField):
+    """A number of at most two places, read in the same way and shown without those that are not needed."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return formats.number(value) if isinstance(value, Decimal | int) else value
+
+
+class CurrencyField(forms.ChoiceField):
+    """One of the currencies we offer. What else a row may have already is put in front by whoever knows the row."""
+
+    def __init__(self, *, first: str = CURRENCIES[0], **options: Any) -> None:
+        options.pop("max_length", None)  # of a model's column
+        super().__init__(choices=[(code, code) for code in dict.fromkeys([first, *CURRENCIES])], **options)
 
 
 class DayField(forms.DateField):

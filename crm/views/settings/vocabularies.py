@@ -1,4 +1,7 @@
-"""The simple vocabularies: tags, sources, lost reasons and teams. One list, one form and one question for all four."""
+"""The simple vocabularies: tags, sources, lost reasons, products and teams.
+
+One list, one form and one question for all of them.
+"""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -16,10 +19,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from crm.models import LostReason, Source, Tag, Team
+from crm.models import LostReason, Product, Source, Tag, Team
 from crm.views.access import PageRequest, admin_required
+from crm.views.fields import CurrencyField, MoneyField
 
-Word: TypeAlias = Tag | Source | LostReason | Team
+Word: TypeAlias = Tag | Source | LostReason | Product | Team
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,21 @@ VOCABULARIES = {
             fields=("name", "archived"),
         ),
         Vocabulary(
+            slug="products",
+            model=Product,
+            title=gettext_lazy("Products"),
+            new=gettext_lazy("New product"),
+            explained=gettext_lazy(
+                "What you sell, for people to put on deals. A changed price leaves the deals that have the product"
+                " as they are."
+            ),
+            icon="product",
+            used_by=("lines",),
+            counted=gettext_lazy("On deals"),
+            last_words=gettext_lazy("A product that deals have cannot be deleted; archive it instead."),
+            fields=("name", "code", "unit_price", "currency", "period", "archived"),
+        ),
+        Vocabulary(
             slug="teams",
             model=Team,
             title=gettext_lazy("Teams"),
@@ -117,7 +136,13 @@ class WordForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the ty
 
 
 def form_for(vocabulary: Vocabulary) -> "type[forms.ModelForm[Any]]":
-    return forms.modelform_factory(vocabulary.model, form=WordForm, fields=vocabulary.fields)
+    special = {"unit_price": MoneyField, "currency": CurrencyField}
+    return forms.modelform_factory(
+        vocabulary.model,
+        form=WordForm,
+        fields=vocabulary.fields,
+        field_classes={name: special[name] for name in vocabulary.fields if name in special},
+    )
 
 
 @admin_required
