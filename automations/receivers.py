@@ -15,11 +15,12 @@ from django.utils.translation import ngettext
 from automations.manual import rules_for
 from automations.matching import deliver_events
 from automations.models import Delivery, Event, Rule
+from automations.rules import leave_stage
 from crm import signals
 from crm.actors import Actor
-from crm.models import Deal, Pipeline
+from crm.models import Deal, Pipeline, Stage
 from crm.signals import DealEvent
-from crm.timeline import CardBadge, DealAction, EntryKind, Sending, StageBadge, TimelineEntry, Tone
+from crm.timeline import CardBadge, DealAction, Ending, EntryKind, Sending, StageBadge, TimelineEntry, Tone
 
 FACTS: dict[Signal, Event] = {
     signals.deal_created: Event.DEAL_CREATED,
@@ -49,6 +50,7 @@ def connect() -> None:
     signals.card_badges_requested.connect(badges_of_cards, dispatch_uid="automations")
     signals.deal_actions_requested.connect(buttons_of, dispatch_uid="automations")
     signals.sending_requested.connect(sending_of, dispatch_uid="automations")
+    signals.stage_ending.connect(end_stage, dispatch_uid="automations")
     signals.stage_badges_requested.connect(badges_of_stages, dispatch_uid="automations")
 
 
@@ -96,6 +98,10 @@ def sending_of(deal_ids: Sequence[int], chain: UUID, **_sender: Any) -> Sending:
     made = Delivery.objects.filter(deal__in=deal_ids, chain=chain, state=Delivery.State.PENDING)
     counts = made.aggregate(rules=Count("rule", distinct=True), requests=Count("pk"))
     return Sending(rules=counts["rules"], requests=counts["requests"])
+
+
+def end_stage(stage: Stage, successor: Stage | None, **_sender: Any) -> Ending:
+    return leave_stage(stage=stage, successor=successor)
 
 
 def badges_of_stages(pipeline: Pipeline, **_sender: Any) -> dict[int, StageBadge]:

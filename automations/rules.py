@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -18,8 +19,9 @@ from automations.waiting import window_problems
 from crm import expressions
 from crm.deals.edits import PLAIN_FIELDS, RELATED_FIELDS
 from crm.expressions import ExpressionError
-from crm.models import Deal, User
+from crm.models import Deal, Stage, User
 from crm.refusals import InvalidFields
+from crm.timeline import Ending
 
 LONGEST_DELAY = 30 * 24 * 60 * 60
 TIMED = (Event.DEAL_STALE, Event.SUBSCRIPTION_RENEWAL_DUE)
@@ -73,6 +75,42 @@ def delete_rule(*, rule_id: int) -> int:
     rule = Rule.objects.present().select_for_update(of=("self",)).get(pk=rule_id)
     Rule.objects.filter(pk=rule.pk).update(deleted_at=timezone.now(), enabled=False)
     return cancel_waiting(Delivery.objects.filter(rule=rule), reason="rule_deleted")
+
+
+@transaction.atomic
+def leave_stage(*, stage: Stage, successor: Stage | None) -> Ending:
+    """Before a stage goes: have its rules act on `successor`, and delete those that cannot, or all where there is none.
+
+    Deleted rules forget the stage, so that it can go; what they have sent stays in the log.
+    """
+    of_stage = Q(stage=stage) | Q(from_stage=stage)
+    ending = Ending()
+    for rule in Rule.objects.present().filter(of_stage):
+        if successor is not None and _follow(rule, stage, successor):
+            ending += Ending(moved=1)
+        else:
+            ending += Ending(deleted=1, called_off=delete_rule(rule_id=rule.pk))
+    deleted = Rule.objects.filter(deleted_at__isnull=False)
+    for name in ("stage", "from_stage"):
+        deleted.filter(**{name: stage}).update(**{name: None})
+    return ending
+
+
+def _follow(rule: Rule, stage: Stage, successor: Stage) -> bool:
+    """False where the rule would make no sense there: from a stage into the same one, say."""
+    fields: dict[str, Any] = {
+        name: successor for name in ("stage", "from_stage") if getattr(rule, name) == stage
+    }
+    if successor in (rule.stage, rule.from_stage):
+        return False
+    if rule.pipeline_id is not None:
+        fields["pipeline"] = successor.pipeline
+    try:
+        with transaction.atomic():
+            update_rule(rule_id=rule.pk, fields=fields)
+    except RuleError:
+        return False
+    return True
 
 
 def take(rule: Rule, fields: Mapping[str, Any]) -> None:

@@ -51,6 +51,10 @@ recording_offered = Signal()
 # A contact is about to be erased. `contact`: the Contact as it still is, `deal_ids`: those of its deals, `at`: when.
 contact_erased = Signal()
 
+# A stage that no deal is in any more is about to go. `stage`: the Stage, `successor`: the one that what hangs on it
+# goes to, or None. Returns a crm.timeline.Ending. A deletion may be tried, counted and rolled back.
+stage_ending = Signal()
+
 # Questions the CRM's pages ask. Each receiver returns its part of the answer; nobody has to answer.
 
 # `deal`: a Deal. Returns a list of crm.timeline.TimelineEntry.

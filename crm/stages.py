@@ -1,6 +1,7 @@
 """The shape of the board: the order of pipelines and stages, and the end of a stage, whose deals move first."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from django.db import transaction
@@ -12,8 +13,8 @@ from crm.deals import bulk_move
 from crm.deals.edits import PLAIN_FIELDS, RELATED_FIELDS
 from crm.models import CustomField, Deal, Pipeline, Stage
 from crm.refusals import Refused
-from crm.signals import sending_requested
-from crm.timeline import Sending, answers_to
+from crm.signals import sending_requested, stage_ending
+from crm.timeline import Ending, Sending, answers_to
 
 _Row = TypeVar("_Row", Pipeline, Stage)
 
@@ -42,35 +43,59 @@ def put_in_order(rows: QuerySet[_Row], *, ids: Sequence[int]) -> None:
             row.save(update_fields=["position"])
 
 
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """What follows from deleting a stage: how many deals move, what that sends, and what becomes of its rules."""
+
+    moved: int
+    sending: Sending
+    ending: Ending
+
+
 @transaction.atomic
-def delete_stage(*, stage: Stage, move_to: Stage | None, actor: Actor) -> int:
-    """Move all deals of a stage, closed ones too, and delete it; returns how many moved.
+def delete_stage(
+    *, stage: Stage, move_to: Stage | None, actor: Actor, rules_follow: bool = False
+) -> Deletion:
+    """Move all deals of a stage, closed ones too, and delete it. Its rules end, or act on `move_to` from then on.
 
     All or nothing. Raises StageInUse where deals have nowhere to go, and what an Entrance refuses.
     """
-    moved = _empty(stage, move_to=move_to, actor=actor)
+    ids = list(Deal.objects.filter(stage=stage).values_list("pk", flat=True))
+    moved = _empty(stage, ids, move_to=move_to, actor=actor)
+    successor = move_to if rules_follow else None
+    endings = answers_to(stage_ending, Stage, stage=stage, successor=successor)
+    told = answers_to(sending_requested, Deal, deal_ids=ids, chain=actor.chain)
     try:
         stage.delete()
     except ProtectedError as error:
         raise StageInUse(_("Something else still refers to this stage.")) from error
-    return moved
+    return Deletion(
+        moved=moved,
+        sending=Sending(rules=sum(part.rules for part in told), requests=sum(part.requests for part in told)),
+        ending=sum(endings, Ending()),
+    )
 
 
-def sending_of_deletion(*, stage: Stage, move_to: Stage, actor: Actor) -> Sending:
-    """What `delete_stage` would send. It is tried and taken back, so that it cannot differ from what is done.
-
-    Raises what an Entrance refuses.
-    """
-    ids = list(Deal.objects.filter(stage=stage).values_list("pk", flat=True))
+def rehearse_deletion(
+    *, stage: Stage, move_to: Stage | None, actor: Actor, rules_follow: bool = False
+) -> Deletion:
+    """What `delete_stage` would do. It is done and taken back, so that it cannot differ. Raises what that raises."""
     with transaction.atomic():
-        _empty(stage, move_to=move_to, actor=actor)
-        told = answers_to(sending_requested, Deal, deal_ids=ids, chain=actor.chain)
+        again = Stage.objects.get(pk=stage.pk)  # the caller's one keeps its id
+        deletion = delete_stage(stage=again, move_to=move_to, actor=actor, rules_follow=rules_follow)
         transaction.set_rollback(True)
-    return Sending(rules=sum(part.rules for part in told), requests=sum(part.requests for part in told))
+    return deletion
 
 
-def _empty(stage: Stage, *, move_to: Stage | None, actor: Actor) -> int:
-    ids = list(Deal.objects.filter(stage=stage).values_list("pk", flat=True))
+def ending_of(stage: Stage) -> Ending:
+    """What hangs on a stage and would end with it."""
+    with transaction.atomic():
+        endings = answers_to(stage_ending, Stage, stage=stage, successor=None)
+        transaction.set_rollback(True)
+    return sum(endings, Ending())
+
+
+def _empty(stage: Stage, ids: Sequence[int], *, move_to: Stage | None, actor: Actor) -> int:
     if not ids:
         return 0
     if move_to is None or move_to.pk == stage.pk:

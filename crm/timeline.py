@@ -86,6 +86,20 @@ class Sending:
     requests: int
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What becomes of the rules of a stage that goes: deleted, or on to another stage; and of what waits for them."""
+
+    deleted: int = 0
+    moved: int = 0
+    called_off: int = 0
+
+    def __add__(self, other: "Ending") -> "Ending":
+        return Ending(
+            self.deleted + other.deleted, self.moved + other.moved, self.called_off + other.called_off
+        )
+
+
 def answers_to(question: Signal, sender: type, **about: Any) -> list[Any]:
     """What the receivers of one of the CRM's questions (see `crm.signals`) answer."""
     return [answer for _receiver, answer in question.send(sender, **about)]

@@ -16,6 +16,7 @@ from rest_framework import exceptions, status
 from crm.api.deals.serializers import DealSerializer
 from crm.deals import MissingFields, StaleVersion, UnknownDeals
 from crm.refusals import InvalidFields, Refused
+from crm.stages import StageInUse
 
 
 class Conflict(exceptions.APIException):
@@ -66,7 +67,7 @@ def _refusal(refused: Refused) -> exceptions.APIException:
         return exceptions.ValidationError(refused.errors, refused.code)
     if isinstance(refused, MissingFields):
         return Incomplete({name: [str(refused)] for name in refused.fields}, refused.code)
-    if isinstance(refused, StaleVersion):
+    if isinstance(refused, StaleVersion | StageInUse):
         return Conflict(str(refused), refused.code)
     if isinstance(refused, UnknownDeals):
         return exceptions.NotFound(str(refused), refused.code)

@@ -11,7 +11,7 @@ from crm.api.serializers import StrictModelSerializer
 from crm.api.viewsets import WritableResource
 from crm.custom_field_deletion import delete_custom_field
 from crm.models import CustomField, Pipeline, Stage
-from crm.stages import requirable_fields
+from crm.stages import delete_stage, requirable_fields
 
 
 class StageSerializer(StrictModelSerializer[Stage]):
@@ -54,6 +54,10 @@ class StageViewSet(WritableResource[Stage]):
     search_fields = ("name",)
     ordering = ("position",)
     ordering_fields = ("id", "name", "position")
+
+    def perform_destroy(self, instance: Stage) -> None:
+        """Where no deal is in it any more; its rules go with it."""
+        delete_stage(stage=instance, move_to=None, actor=self.actor)
 
 
 class PipelineSerializer(StrictModelSerializer[Pipeline]):

@@ -16,7 +16,7 @@ from crm.actors import Actor
 from crm.models import Deal, Pipeline, Stage
 from crm.refusals import Refused
 from crm.stage_forms import StageForm
-from crm.stages import delete_stage, put_in_order, requirable_fields, sending_of_deletion
+from crm.stages import delete_stage, ending_of, put_in_order, rehearse_deletion, requirable_fields
 from crm.views.access import PageRequest, admin_required
 from crm.views.fields import StageField
 
@@ -67,6 +67,9 @@ class StageSettingsForm(StageForm):
 class EndForm(forms.Form):
     move_to = StageField(label=gettext_lazy("Where its deals go"), empty=gettext_lazy("Choose a stage"))
     quiet = forms.BooleanField(label=gettext_lazy("Send nothing for these moves"), required=False)
+    rules_follow = forms.BooleanField(
+        label=gettext_lazy("Its rules act on that stage from then on"), required=False
+    )
 
 
 @admin_required
@@ -132,24 +135,25 @@ def order(request: PageRequest, pipeline_id: int | None = None) -> HttpResponse:
 @admin_required
 @require_http_methods(["GET", "POST"])
 def end_stage(request: PageRequest, stage_id: int) -> HttpResponse:
-    """Asks where the deals go and says what that would send; `confirmed` does it."""
+    """Asks where deals and rules go and says what follows from it; `confirmed` does it."""
     found = get_object_or_404(Stage.objects.select_related("pipeline"), pk=stage_id)
     form = EndForm(request.POST or None)
     form.fields["move_to"].queryset = form.fields["move_to"].queryset.exclude(pk=stage_id)  # type: ignore[attr-defined]  # a model choice field
     counts = found.deals.aggregate(open=_OPEN, all=Count("pk"))
-    context: dict[str, Any] = {"stage": found, "form": form, "counts": counts}
+    context: dict[str, Any] = {"stage": found, "form": form, "counts": counts, "ending": ending_of(found)}
     if form.is_valid():
-        move_to, actor = form.cleaned_data["move_to"], Actor.user(request.user)
-        actor = replace(actor, quiet=form.cleaned_data["quiet"])
+        said, pipeline_id = form.cleaned_data, found.pipeline_id
+        actor = replace(Actor.user(request.user), quiet=said["quiet"])
+        do = delete_stage if "confirmed" in request.POST else rehearse_deletion
         try:
-            if "confirmed" in request.POST:
-                moved = delete_stage(stage=found, move_to=move_to, actor=actor)
-                messages.success(
-                    request, _("“%(name)s” is gone; %(n)d deals moved.") % {"name": found.name, "n": moved}
-                )
-                return redirect("pipeline", found.pipeline_id)
-            if move_to is not None:
-                context["sending"] = sending_of_deletion(stage=found, move_to=move_to, actor=actor)
+            deletion = do(
+                stage=found, move_to=said["move_to"], actor=actor, rules_follow=said["rules_follow"]
+            )
+            if do is delete_stage:
+                told = {"name": found.name, "n": deletion.moved}
+                messages.success(request, _("“%(name)s” is gone; %(n)d deals moved.") % told)
+                return redirect("pipeline", pipeline_id)
+            context["deletion"] = deletion
         except Refused as refused:
             form.add_error(None, str(refused))
     return render(request, "crm/settings/end_stage.html", context, status=422 if form.errors else 200)
