@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from automations.views import deliveries, destinations, manual, rules
+from automations.views import deliveries, delivery, destinations, manual, rules
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("automations/", rules.rules, name="rules"),
@@ -53,7 +53,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("automations/deliveries/many/", deliveries.act_on_many, name="many-deliveries"),
     path("automations/deliveries/jobs/<int:job_id>/", deliveries.job, name="resend-job"),
     path("automations/deliveries/jobs/<int:job_id>/stop/", deliveries.stop_job, name="stop-resend-job"),
-    path("automations/deliveries/<str:delivery_id>/", deliveries.delivery, name="delivery"),
+    path("automations/deliveries/<str:delivery_id>/", delivery.delivery, name="delivery"),
     path("automations/deliveries/<str:delivery_id>/resend/", deliveries.resend, name="resend-delivery"),
     path("automations/deliveries/<str:delivery_id>/cancel/", deliveries.cancel, name="cancel-delivery"),
 ]

@@ -155,6 +155,11 @@ class Delivery(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("delivery", args=[self.pk])
 
+    @property
+    def version(self) -> str:
+        """What a page that shows it compares to notice that it has moved on."""
+        return f"{self.attempts_made}-{self.state}{'-sent' if self.leased_until else ''}"
+
 
 class Attempt(models.Model):
     """One try of a delivery: written before the call is made, completed after it."""

@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
@@ -16,26 +15,21 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 from django.views.decorators.http import require_POST, require_safe
 
-from automations.curl import as_curl
 from automations.deliveries import (
     DeliveryError,
     cancel_delivery,
     cancel_many,
     resend_delivery,
 )
-from automations.explanations import advise_delivery, explain_attempt, explain_delivery
 from automations.filters import filter_deliveries
 from automations.forms.log import LogFilter
 from automations.jobs import cancel_job, start_resend
 from automations.models import Attempt, Delivery, ResendJob
-from automations.rendering import FAILED, TOO_LARGE
 from crm.views.access import PageRequest, admin_required
 
 PAGE = 50
 COUNTED = 1000  # above it a tab says "1,000+", because counting a million rows is no page's business
 NEWER = 99
-UNSENDABLE = (TOO_LARGE, FAILED)  # these never had a body
-PHASE_HUES = (7, 5, 3, 1, 6)
 _UNREAD = ("body", "destination__headers", "destination__credentials", "destination__secret")
 
 
@@ -120,15 +114,10 @@ def newer(request: PageRequest) -> HttpResponse:
         "most": NEWER,
         "since": since,
         "query": _without(request, "since", "seen").urlencode(),
-        "rows": [row for row in rows if _version(row) != seen[row.pk]],
+        "rows": [row for row in rows if row.version != seen[row.pk]],
         "now": now,
     }
     return render(request, "automations/_newer.html", context)
-
-
-def _version(delivery: Delivery) -> str:
-    """What a page compares to notice that a waiting delivery has moved on."""
-    return f"{delivery.attempts_made}-{delivery.state}"
 
 
 @admin_required
@@ -198,78 +187,6 @@ def _shown_job(request: HttpRequest) -> ResendJob | None:
     if number.isascii() and number.isdigit() and len(number) < 10:
         return ResendJob.objects.filter(pk=int(number)).first()
     return ResendJob.objects.filter(state=ResendJob.State.RUNNING).order_by("id").first()
-
-
-@admin_required
-@require_safe
-def delivery(request: PageRequest, delivery_id: str) -> HttpResponse:
-    """One delivery and one of its attempts (`?attempt=` a number, else the newest).
-
-    204 where the page says in `?seen=` what it shows and nothing has changed.
-    """
-    found = get_object_or_404(Delivery.objects.select_related("rule", "destination"), pk=delivery_id)
-    if request.GET.get("seen") == _version(found):
-        return HttpResponse(status=204)
-    attempts = list(found.attempts.order_by("-number"))
-    number = request.GET.get("attempt", "")
-    chosen = next((attempt for attempt in attempts if str(attempt.number) == number), None)
-    last, now = attempts[0] if attempts else None, timezone.now()
-    context = {
-        "delivery": found,
-        "version": _version(found),
-        "attempts": [(attempt, explain_attempt(attempt)) for attempt in attempts],
-        "explanation": explain_delivery(found, last=last, now=now),
-        "advice": advise_delivery(found, last=last),
-        "payload": _pretty(bytes(found.body).decode()),
-        "is_cut": not found.body and found.error_code not in UNSENDABLE,
-        "kept_days": settings.KEEP_BODIES_DAYS,
-        **(_details(found, chosen or last) if last else {}),
-    }
-    return render(request, "automations/delivery.html", context)
-
-
-def _details(delivery: Delivery, attempt: Attempt | None) -> dict[str, Any]:
-    if attempt is None:
-        return {}
-    return {
-        "attempt": attempt,
-        "phases": phases_of(attempt),
-        "curl": as_curl(delivery, attempt),
-        "response_body": _pretty(attempt.response_body),
-    }
-
-
-@dataclass(frozen=True, slots=True)
-class Phase:
-    """A stretch of an attempt's time; `start` and `width` in per cent of all of it."""
-
-    label: str
-    hue: int
-    ms: int
-    start: float
-    width: float
-
-
-def phases_of(attempt: Attempt) -> list[Phase]:
-    """What the time went into, in order; nothing where no time was taken."""
-    timings = attempt.timings
-    named = (("dns", _("Name")), ("connect", _("Connection")), ("tls", "TLS"), ("first_byte", _("Waiting")))
-    stretches = [(label, timings.get(name, 0)) for name, label in named]
-    stretches.append((_("Answer"), max(timings.get("total", 0) - sum(ms for _label, ms in stretches), 0)))
-    total = sum(ms for _label, ms in stretches)
-    phases, start = [], 0.0
-    for (label, ms), hue in zip(stretches, PHASE_HUES, strict=True):
-        width = 100 * ms / total if total else 0.0
-        phases.append(Phase(label, hue, ms, round(start, 2), round(width, 2)))
-        start += width
-    return phases if total else []
-
-
-def _pretty(text: str) -> str:
-    try:
-        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    except ValueError:
-        return text
 
 
 @admin_required

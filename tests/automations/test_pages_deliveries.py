@@ -8,7 +8,8 @@ from automations.curl import as_curl
 from automations.explanations import explain_attempt, explain_delivery
 from automations.http import ErrorCode
 from automations.models import Attempt, Delivery, ResendJob, Rule, new_delivery_id
-from automations.views.deliveries import PAGE, phases_of
+from automations.views.deliveries import PAGE
+from automations.views.delivery import phases_of
 from crm.actors import Actor
 from crm.deals import move_deal
 from crm.models import Deal, Stage, User
@@ -99,7 +100,7 @@ def test_one_delivery_shows_its_attempts_newest_first_and_the_chosen_one(
     attempt_of(delivery, status_code=500, response_body="first answer")
     attempt_of(delivery, status_code=503, response_body='{"second": "answer"}', trigger="retry")
     newest = browser.get(f"{URL}{delivery.pk}/")
-    assert [attempt.number for attempt, _text in newest.context["attempts"]] == [2, 1]
+    assert [line.attempt.number for line in newest.context["lines"]] == [2, 1]
     assert newest.context["response_body"] == '{\n  "second": "answer"\n}'
     chosen = browser.get(f"{URL}{delivery.pk}/?attempt=1")
     assert chosen.context["response_body"] == "first answer"
@@ -110,6 +111,42 @@ def test_an_unchanged_delivery_is_not_sent_to_the_page_again(browser: Client, de
     assert browser.get(f"{URL}{delivery.pk}/?seen=0-pending").status_code == 204
     Delivery.objects.update(attempts_made=1)
     assert browser.get(f"{URL}{delivery.pk}/?seen=0-pending").status_code == 200
+
+
+def test_a_page_learns_that_an_attempt_has_ended(browser: Client, delivery: Delivery) -> None:
+    leased = {"leased_until": timezone.now(), "leased_by": 1}
+    Delivery.objects.update(attempts_made=1, **leased)
+    assert browser.get(f"{URL}{delivery.pk}/?seen=1-pending-sent").status_code == 204
+    Delivery.objects.update(leased_until=None, leased_by=None)
+    assert browser.get(f"{URL}{delivery.pk}/?seen=1-pending-sent").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("state", "verbs"),
+    [("pending", {"Cancel", "Try now"}), ("failed", {"Send again"}), ("delivered", {"Send again"})],
+)
+def test_a_page_offers_what_can_be_done_in_each_state(
+    browser: Client, delivery: Delivery, state: str, verbs: set[str]
+) -> None:
+    Delivery.objects.update(state=state)
+    page = browser.get(f"{URL}{delivery.pk}/").content.decode()
+    offered = page.partition('id="delivery-verbs"')[2].partition('id="delivery"')[0]
+    assert {
+        verb for verb in ("Cancel", "Try now", "Send again") if f"<span>{verb}</span>" in offered
+    } == verbs
+    assert ('id="resend"' in page) == (state == "delivered")  # which asks first
+    assert ("every 2s" in page) == (state == "pending")
+
+
+def test_what_is_not_kept_any_more_is_not_offered(browser: Client, delivery: Delivery, deal: Deal) -> None:
+    attempt_of(delivery, status_code=500)
+    page = browser.get(f"{URL}{delivery.pk}/").content.decode()
+    assert ("Copy as cURL" in page, deal.get_absolute_url() in page) == (True, True)
+    Delivery.objects.update(body=b"", state="failed")
+    Deal.objects.all().delete()
+    page = browser.get(f"{URL}{delivery.pk}/").content.decode()
+    assert ("Copy as cURL" in page, deal.get_absolute_url() in page) == (False, False)
+    assert "Removed after 30 days." in page
 
 
 def test_a_delivery_is_cancelled_once_and_sent_again(browser: Client, delivery: Delivery) -> None:
@@ -204,7 +241,7 @@ def test_an_attempt_can_be_copied_as_a_curl_command_without_its_secrets(delivery
     headers = [["Content-Type", "application/json"], ["X-Key", "••••••"], ["X-Quote", "it's"]]
     command = as_curl(delivery, attempt_of(delivery, request_headers=headers))
     assert command.startswith(
-        "curl -X POST https://erp.example/hook \\\n  -H 'Content-Type: application/json'"
+        "curl -X POST --globoff https://erp.example/hook \\\n  -H 'Content-Type: application/json'"
     )
     assert "-H 'X-Key: ••••••'" in command
     assert """-H 'X-Quote: it'"'"'s'""" in command
@@ -214,10 +251,11 @@ def test_the_phases_of_an_attempt_fill_its_time() -> None:
     timings = {"dns": 10, "connect": 20, "tls": 30, "first_byte": 30, "total": 100}
     phases = phases_of(Attempt(timings=timings, started_at=timezone.now()))
     assert [(phase.ms, phase.start, phase.width) for phase in phases] == [
-        (10, 0.0, 10.0),
-        (20, 10.0, 20.0),
-        (30, 30.0, 30.0),
-        (30, 60.0, 30.0),
-        (10, 90.0, 10.0),
+        (10, "0.00", "10.00"),
+        (20, "10.00", "20.00"),
+        (30, "30.00", "30.00"),
+        (30, "60.00", "30.00"),
+        (10, "90.00", "10.00"),
     ]
+    assert phases_of(Attempt(timings=timings), whole_ms=1000)[-1].start == "9.00"
     assert phases_of(Attempt(timings={})) == []
