@@ -232,6 +232,7 @@ SWEEPS = [
     "crm.tasks.cut_attempts",
     "crm.tasks.remind_renewals",
     "crm.tasks.compare_changed",
+    "crm.tasks.remind_activities",
     "webhooks.tasks.fetch_recordings",
 ]
 

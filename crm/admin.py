@@ -180,10 +180,10 @@ class ApiTokenAdmin(_ReadOnly):
 
 @admin.register(Activity)
 class ActivityAdmin(_ModelAdmin):
-    list_display = ("subject", "kind", "deal", "due_at", "done_at", "assignee")
-    list_select_related = ("deal", "assignee")
+    list_display = ("subject", "kind", "deal", "contact", "due_at", "done_at", "assignee")
+    list_select_related = ("deal", "contact", "assignee")
     search_fields = ("subject", "body")
-    raw_id_fields = ("deal",)
+    raw_id_fields = ("deal", "contact")
 
 
 @admin.register(Call)

@@ -180,8 +180,9 @@ def _rot(stayed: timedelta, limit: int | None) -> int:
 
 
 def _due_state(due_at: datetime | None, *, now: datetime) -> str:
-    """ "late", "today" and "soon" are counted in the reader's calendar days; "none" asks for an activity."""
+    """ "late" from its moment on, "today" and "soon" by the reader's calendar; "none" asks for an activity."""
     if due_at is None:
         return "none"
-    due_on, today = timezone.localdate(due_at), timezone.localdate(now)
-    return "late" if due_on < today else "today" if due_on == today else "soon"
+    if due_at < now:
+        return "late"
+    return "today" if timezone.localdate(due_at) == timezone.localdate(now) else "soon"

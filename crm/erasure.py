@@ -1,7 +1,7 @@
 """Erasing a person: what we know of somebody is taken away, and what was done with them stays without saying with whom.
 
-Deals, their values and their course stay. Notes and activities are the deal's, and go with the deal. That there were
-calls stays, without the person's number and voice.
+Deals, their values and their course stay. Notes and activities are the deal's, and go with the deal; those with the
+contact alone go now. That there were calls stays, without the person's number and voice.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ from crm.calls import forget_caller
 from crm.contacts import update_contact
 from crm.deals import lock_present, update_deal
 from crm.merging import merged_ids
-from crm.models import Change, Contact, Deal, ExternalId
+from crm.models import Activity, Change, Contact, Deal, ExternalId
 
 
 @transaction.atomic
@@ -38,6 +38,7 @@ def erase_contact(*, contact_id: int, actor: Actor) -> Contact:
     signals.contact_erased.send(
         sender=Contact, contact=contact, deal_ids=[deal.pk for deal in deals], at=timezone.now()
     )
+    Activity.objects.filter(contact=contact).delete()
     forget_caller(contact=contact, deal_ids=[deal.pk for deal in deals])
     empty: dict[str, Any] = {
         "name": name,

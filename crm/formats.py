@@ -84,6 +84,11 @@ def days_label(days: int) -> str:
     )
 
 
+def long_day(day: date) -> str:
+    """`Tuesday, November 24`, in the language under way."""
+    return str(format_skeleton("MMMMEEEEd", day, locale=locale()))
+
+
 def month(day: date) -> str:
     """`Nov 26`, in the language under way."""
     return format_date(day, "MMM yy", locale=locale())

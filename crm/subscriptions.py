@@ -17,8 +17,8 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from crm import formats
+from crm.activities import create_activity
 from crm.actors import Actor
-from crm.announcements import announce_deals
 from crm.models import Activity, Deal, RenewalReminder, Subscription, SubscriptionQuerySet, User
 from crm.notices import notify
 
@@ -95,12 +95,6 @@ def _plan_task(plan: Subscription, deal: Deal, *, renews_on: date) -> None:
     owner = deal.owner
     with translation.override((owner and owner.language) or settings.LANGUAGE_CODE):
         subject = _("Renewal: %(plan)s") % {"plan": plan.plan}
-    Activity.objects.create(
-        deal=deal,
-        kind=Activity.Kind.TASK,
-        subject=subject[:200],
-        due_at=timezone.make_aware(datetime.combine(renews_on, DUE_AT), timezone.get_default_timezone()),
-        assignee=owner,
-        created_by=Actor.system().as_json(),
-    )
-    announce_deals(pipelines=[deal.pipeline_id], stages=[], deals=[deal.pk], actor=Actor.system())
+    due_at = timezone.make_aware(datetime.combine(renews_on, DUE_AT), timezone.get_default_timezone())
+    fields = {"deal": deal, "kind": Activity.Kind.TASK, "subject": subject[:200], "due_at": due_at}
+    create_activity(fields={**fields, "assignee": owner}, actor=Actor.system())

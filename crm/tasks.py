@@ -2,7 +2,11 @@
 
 from django.utils import timezone
 
+<<<<<<< HEAD
 from crm import duplicates, login_limits, notices, password_reset, subscriptions
+=======
+from crm import activities, login_limits, notices, password_reset, subscriptions
+>>>>>>> 6f9ff82 (crm: Plan, tick off and put off activities on pages of their own.)
 
 
 def mail_notices() -> None:
@@ -18,6 +22,11 @@ def cut_notices() -> None:
 def remind_renewals() -> None:
     """Tell people of the renewals that are near."""
     subscriptions.remind_renewals(now=timezone.now())
+
+
+def remind_activities() -> None:
+    """Tell people of activities that have come due."""
+    activities.remind(now=timezone.now())
 
 
 def mail_password_reset(email: str) -> None:

@@ -82,6 +82,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("deals/<int:deal_id>/notes/", deal.write_note, name="deal-note"),
     path("calls/<int:call_id>/recording/", calls.recording, name="recording"),
     path("calls/<int:call_id>/recording/retry/", calls.retry_recording, name="retry-recording"),
+    path("activities/", include("crm.views.activities.urls")),
     path("settings/", include("crm.views.settings.urls")),
     path("deals/", deals_list.deals, name="deals"),
     path("deals/ids/", deals_list.deal_ids, name="deal-ids"),

@@ -6,6 +6,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from crm.activities import create_activity
 from crm.actors import Actor
 from crm.announcements import announce_deals
 from crm.calls import report_call
@@ -48,16 +49,16 @@ def _with_agent(told: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _write_activity(told: Mapping[str, Any], *, deal: Deal, actor: Actor) -> Activity:
     kind = told.get("kind", Activity.Kind.NOTE)
-    return Activity.objects.create(
-        deal=deal,
-        kind=kind,
-        subject=told.get("subject", ""),
-        body=told.get("body", ""),
-        due_at=told.get("due_at"),
-        done_at=timezone.now() if kind == Activity.Kind.NOTE else None,
-        assignee=deal.owner,
-        created_by=actor.as_json(),
-    )
+    fields = {
+        "deal": deal,
+        "kind": kind,
+        "subject": told.get("subject", ""),
+        "body": told.get("body", ""),
+        "due_at": told.get("due_at"),
+        "done_at": timezone.now() if kind == Activity.Kind.NOTE else None,
+        "assignee": deal.owner,
+    }
+    return create_activity(fields=fields, actor=actor)
 
 
 def _write_subscription(document: Document, *, deal: Deal, system: str) -> Subscription:

@@ -17,6 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
+from crm.activities import create_activity, delete_activity, update_activity
 from crm.announcements import announce_deals
 from crm.api.serializers import StrictModelSerializer, VisibleDealField
 from crm.api.viewsets import WritableResource
@@ -55,32 +56,67 @@ class _OfADeal(WritableResource[_Row]):
 
 
 class ActivitySerializer(StrictModelSerializer[Activity]):
-    deal = VisibleDealField()
+    deal = VisibleDealField(required=False, allow_null=True, help_text="or else a contact")
 
     class Meta:
         model = Activity
-        fields = ("id", "deal", "kind", "subject", "body", "due_at", "done_at", "assignee")
+        fields = (
+            "id",
+            "deal",
+            "contact",
+            "kind",
+            "subject",
+            "body",
+            "due_at",
+            "done_at",
+            "reminder",
+            "assignee",
+        )
+        extra_kwargs: ClassVar = {
+            "reminder": {"help_text": "minutes before due_at at which the assignee is told; null for never"}
+        }
 
     def create(self, validated_data: dict[str, Any]) -> Activity:
-        return super().create({**validated_data, "created_by": self.context["view"].actor.as_json()})
+        return create_activity(fields=validated_data, actor=self.context["view"].actor)
+
+    def update(self, instance: Activity, validated_data: dict[str, Any]) -> Activity:
+        actor = self.context["view"].actor
+        return update_activity(activity_id=instance.pk, fields=validated_data, actor=actor)
 
 
 class ActivityFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter ships no types
     done = filters.BooleanFilter(field_name="done_at", lookup_expr="isnull", exclude=True)
+    due_after = filters.IsoDateTimeFilter(field_name="due_at", lookup_expr="gte")
     due_before = filters.IsoDateTimeFilter(field_name="due_at", lookup_expr="lt")
+    overdue = filters.BooleanFilter(method="narrow_to_overdue")
 
     class Meta:
         model = Activity
-        fields: ClassVar = ["deal", "kind", "assignee"]
+        fields: ClassVar = ["deal", "contact", "kind", "assignee"]
+
+    def narrow_to_overdue(
+        self,
+        rows: QuerySet[Activity],
+        _name: str,
+        wanted: bool,
+    ) -> QuerySet[Activity]:
+        late = Q(done_at=None, due_at__lt=timezone.now())
+        return rows.filter(late) if wanted else rows.exclude(late)
 
 
-class ActivityViewSet(_OfADeal[Activity]):
+class ActivityViewSet(WritableResource[Activity]):
     queryset = Activity.objects.select_related("deal")
     serializer_class = ActivitySerializer
     filterset_class = ActivityFilter
     search_fields = ("subject", "body")
     ordering = ("-created_at",)
     ordering_fields = ("id", "due_at", "done_at", "created_at")
+
+    def get_queryset(self) -> QuerySet[Activity]:
+        return Activity.objects.visible_to(self.user).select_related("deal")
+
+    def perform_destroy(self, instance: Activity) -> None:
+        delete_activity(activity_id=instance.pk, actor=self.actor)
 
 
 class CallSerializer(StrictModelSerializer[Call]):

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from crm import signals
+from crm.activities import create_activity
 from crm.actors import Actor, current_actor
 from crm.announcements import announce_deals
 from crm.deals.closing import closing_time
@@ -178,15 +179,8 @@ def delete_deal(*, deal_id: int, actor: Actor, version: int | None = None) -> No
 
 def add_note(*, deal: Deal, body: str, actor: Actor, subject: str = "") -> Activity:
     """Write a note into a deal's timeline."""
-    announce_deals(pipelines=[deal.pipeline_id], stages=[], deals=[deal.pk], actor=actor)
-    return Activity.objects.create(
-        deal=deal,
-        kind=Activity.Kind.NOTE,
-        subject=subject,
-        body=body,
-        done_at=timezone.now(),
-        created_by=actor.as_json(),
-    )
+    fields = {"deal": deal, "kind": Activity.Kind.NOTE, "subject": subject, "body": body}
+    return create_activity(fields={**fields, "done_at": timezone.now()}, actor=actor)
 
 
 def _close(

@@ -1,6 +1,6 @@
 """The CRM's tables, one file a subject. Other modules import them from here."""
 
-from crm.models.activities import Activity, Call
+from crm.models.activities import Activity, ActivityQuerySet, Call
 from crm.models.changes import Change
 from crm.models.contacts import Company, Contact
 from crm.models.custom_fields import CustomField
@@ -20,6 +20,7 @@ from crm.models.views import SavedView
 
 __all__ = [
     "Activity",
+    "ActivityQuerySet",
     "ApiToken",
     "Call",
     "Change",

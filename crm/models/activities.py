@@ -4,17 +4,38 @@ from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from crm.folding import Folded
 from crm.models.deals import Deal
 
 if TYPE_CHECKING:
     from crm.models.users import User
 
 
+class ActivityQuerySet(models.QuerySet["Activity"]):
+    """Activities, with the reads that are used in more than one place."""
+
+    def visible_to(self, user: "User") -> "ActivityQuerySet":
+        """Those of the deals one sees; of contacts everybody's for who sees all deals, else one's own."""
+        mine = models.Q(deal__in=Deal.objects.visible_to(user).order_by().values("pk"))
+        no_deal = models.Q(deal=None)
+        return self.filter(mine | (no_deal if user.sees_all_deals else no_deal & models.Q(assignee=user)))
+
+    def planned(self) -> "ActivityQuerySet":
+        return self.filter(done_at=None)
+
+    def overdue(self, *, now: datetime) -> "ActivityQuerySet":
+        return self.planned().filter(due_at__lt=now)
+
+
 class Activity(models.Model):
-    """Something planned (due, not yet done) or something that happened (done). A note is done at once."""
+    """Something planned (due, not yet done) or something that happened (done), with a deal or with a contact alone.
+
+    Written through `crm.activities`. A note is done at once.
+    """
 
     class Kind(models.TextChoices):
         TASK = "task", _("Task")
@@ -22,12 +43,26 @@ class Activity(models.Model):
         EMAIL = "email", _("E-mail")
         NOTE = "note", _("Note")
 
-    deal = models.ForeignKey("crm.Deal", models.CASCADE, related_name="activities", verbose_name=_("deal"))
+    deal = models.ForeignKey(
+        "crm.Deal", models.CASCADE, null=True, blank=True, related_name="activities", verbose_name=_("deal")
+    )
+    contact = models.ForeignKey(
+        "crm.Contact",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="activities",
+        verbose_name=_("contact"),
+    )
     kind = models.CharField(_("kind"), max_length=10, choices=Kind, default=Kind.TASK)
     subject = models.CharField(_("subject"), max_length=200, blank=True)
     body = models.TextField(_("text"), blank=True)
     due_at = models.DateTimeField(_("due"), null=True, blank=True)
     done_at = models.DateTimeField(_("done"), null=True, blank=True)
+    # Minutes before `due_at`, none where nobody is to be reminded.
+    reminder = models.PositiveIntegerField(_("reminder"), null=True, blank=True, default=0)
+    # When the reminder is sent; emptied as it is.
+    remind_at = models.DateTimeField(null=True, editable=False)
     assignee = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.SET_NULL,
@@ -39,10 +74,20 @@ class Activity(models.Model):
     created_by = models.JSONField(_("created by"), default=dict, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
+    objects = ActivityQuerySet.as_manager()
+
     class Meta:
         ordering: ClassVar = ["-created_at", "-id"]
         verbose_name = _("activity")
         verbose_name_plural = _("activities")
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(deal__isnull=False, contact__isnull=True)
+                | models.Q(deal__isnull=True, contact__isnull=False),
+                name="an_activity_is_with_a_deal_or_with_a_contact_alone",
+                violation_error_message=_("Choose either a deal or a contact."),
+            )
+        ]
         indexes: ClassVar = [
             # The next activity of each card on the board.
             models.Index(
@@ -50,16 +95,35 @@ class Activity(models.Model):
                 condition=models.Q(done_at__isnull=True, due_at__isnull=False),
                 name="activity_next_of_a_deal",
             ),
-            # A person's day.
+            # A person's day, and how much of it is overdue.
             models.Index(
                 fields=["assignee", "due_at"],
                 condition=models.Q(done_at__isnull=True),
                 name="activity_of_a_person",
             ),
+            # What a person did today.
+            models.Index(
+                fields=["assignee", "done_at"],
+                condition=models.Q(done_at__isnull=False),
+                name="activity_done_by_a_person",
+            ),
+            # Everybody's lists and the calendar.
+            models.Index(fields=["due_at", "id"], name="activity_by_due"),
+            # Reminders that have come due.
+            models.Index(
+                fields=["remind_at"],
+                condition=models.Q(remind_at__isnull=False, done_at__isnull=True),
+                name="activity_to_remind",
+            ),
+            # The filter on text: pieces of the subject.
+            GinIndex(OpClass(Folded("subject"), name="gin_trgm_ops"), name="activity_by_words"),
         ]
 
     def __str__(self) -> str:
         return self.subject or self.get_kind_display()
+
+    def is_overdue(self, *, now: datetime) -> bool:
+        return self.done_at is None and self.due_at is not None and self.due_at < now
 
 
 class CallQuerySet(models.QuerySet["Call"]):

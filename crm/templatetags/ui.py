@@ -14,6 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from crm import formats, icons
+from crm.models import Activity
 from crm.phones import call_url
 from crm.recordings import explain_problem
 
@@ -22,6 +23,7 @@ register = template.Library()
 register.filter("number", formats.number)
 register.filter("initials", formats.initials)
 register.filter("hue", formats.hue)
+register.filter("long_day", formats.long_day)
 register.filter("problem", explain_problem)
 
 
@@ -48,6 +50,19 @@ def ago(then: datetime | None) -> SafeString:
     )
 
 
+@register.filter
+def due(then: datetime) -> SafeString:
+    """A `<time>` such as "tomorrow, 9:00", which shows the full date on hover."""
+    at = timezone.localtime(then)
+    return format_html(
+        '<time datetime="{}" title="{}">{}, {}</time>',
+        then.isoformat(),
+        django_formats.date_format(at, "SHORT_DATETIME_FORMAT"),
+        formats.day_label(then, now=timezone.now()),
+        django_formats.time_format(at, "TIME_FORMAT"),
+    )
+
+
 @register.simple_tag
 def sprite() -> SafeString:
     return mark_safe(icons.sprite())  # noqa: S308  # drawings of the lucide package
@@ -65,13 +80,15 @@ def icon(name: str, size: str = "") -> SafeString:
 
 @register.inclusion_tag("_shell/_nav_link.html", takes_context=True)
 def nav_link(
-    context: RequestContext, url: str, icon: str, label: str, also: str = "", but: str = ""
+    context: RequestContext, url: str, icon: str, label: str, also: str = "", but: str = "", beside: str = ""
 ) -> dict[str, Any]:
     """A link of the sidebar, current on `url` and below it (the board, "/": there alone), and below `also`,
-    yet not below `but`."""
+    yet not below `but`. `beside` is a template with what stands behind the label."""
     path = context["request"].path
     under = path == url or (url != "/" and path.startswith(url)) or bool(also and path.startswith(also))
-    return {"url": url, "icon": icon, "label": label, "current": under and not (but and path.startswith(but))}
+    current = under and not (but and path.startswith(but))
+    shown = {"url": url, "icon": icon, "label": label, "current": current, "beside": beside}
+    return {**shown, "request": context["request"]}
 
 
 @register.inclusion_tag("_parts/dial.html", takes_context=True)
@@ -91,6 +108,14 @@ def dial_url(context: RequestContext, phone: str) -> str:
 def unread_notices(context: RequestContext) -> int:
     """How many notices the reader has not read yet; 100 for more than 99."""
     return int(context["request"].user.notices.filter(read_at__isnull=True).order_by()[:100].count())
+
+
+@register.simple_tag(takes_context=True)
+def overdue_activities(context: RequestContext) -> int:
+    """How many of the reader's own activities are overdue; 100 for more than 99."""
+    user = context["request"].user
+    mine = Activity.objects.visible_to(user).filter(assignee=user).overdue(now=timezone.now())
+    return int(mine.order_by()[:100].count())
 
 
 @register.simple_tag

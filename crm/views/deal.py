@@ -21,6 +21,7 @@ from django_htmx.http import trigger_client_event
 
 from crm import formats
 from crm.actors import Actor
+from crm.agenda import next_monday, planned_rows
 from crm.deals import DealError, lock_present, reopen_deal
 from crm.deals.verbs import add_note
 from crm.history import deal_calls, deal_timeline, field_change_text, stage_stays
@@ -60,7 +61,9 @@ def deal(request: PageRequest, deal_id: int) -> HttpResponse:
         "fields": all_field_forms(found),
         "external_ids": found.external_id_rows.order_by("system"),
         "actions": _actions(found),
-        "planned": found.activities.filter(done_at=None).order_by("due_at").select_related("assignee"),
+        "planned": planned_rows(found.activities.all()),
+        "about": f"deal:{found.pk}",
+        "next_monday": next_monday(timezone.localdate(now)),
         "plans": [
             (plan, standing_of(plan, today=timezone.localdate())) for plan in found.subscriptions.all()
         ],

@@ -8,10 +8,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from crm.agenda import with_related
 from crm.columns import Column, all_columns, chosen_columns, plain, with_columns
 from crm.csv_export import export
-from crm.models import Company, Contact, Deal, Subscription
+from crm.models import Activity, Company, Contact, Deal, Subscription
 from crm.views.access import PageRequest
+from crm.views.activities.forms import EVERYBODY, ActivityFilter
 from crm.views.deals_list import column_names
 from crm.views.filters import filters_of
 from crm.views.lists import found_companies, found_contacts
@@ -82,6 +84,29 @@ def subscriptions(request: PageRequest) -> StreamingHttpResponse:
     money = [_("Amount"), _("Currency"), _("Renews on")]
     heads = ["id", _("Plan"), _("Company"), _("Deal"), _("Owner"), _("Status"), *money]
     return _file(export(related, heads=heads, cells=cells), name="subscriptions")
+
+
+@login_required
+@require_safe
+def activities(request: PageRequest) -> StreamingHttpResponse:
+    """Those of the list; `?state=` is that of the page."""
+
+    def cells(activity: Activity) -> list[object]:
+        names = [str(row) if row else "" for row in (activity.deal, activity.contact, activity.assignee)]
+        moments = [plain(activity.due_at), plain(activity.done_at)]
+        return [
+            *(activity.pk, activity.get_kind_display(), activity.subject),
+            *names,
+            *moments,
+            activity.body,
+        ]
+
+    visible = Activity.objects.visible_to(request.user)
+    chosen = ActivityFilter(request.GET.dict(), owner=EVERYBODY)
+    found = chosen.narrow(visible, user=request.user, now=timezone.now())
+    who = [_("Deal"), _("Contact"), _("Owner")]
+    heads = ["id", _("Kind"), _("Subject"), *who, _("Due"), _("Done"), _("Details")]
+    return _file(export(with_related(found), heads=heads, cells=cells), name="activities")
 
 
 def _file(rows: AsyncIterator[str], *, name: str) -> StreamingHttpResponse:

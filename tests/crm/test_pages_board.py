@@ -51,7 +51,7 @@ def test_a_card_says_what_matters(as_alice: Client, deal: Deal, actor: Actor, al
     html = as_alice.get("/").content.decode()
     assert 'data-of="GB">Good Bread</p>' in html
     assert texts(html, "tag") == ["vip"]
-    assert texts(html, "due today") == ["today"]
+    assert texts(html, "due late") == ["today"]
     assert 'title="Alice">A</span>' in html
 
 

@@ -1,0 +1,1 @@
+"""The pages of activities, and what is done to one in place."""
