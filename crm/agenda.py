@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from crm import formats
 from crm.models import Activity, ActivityQuerySet
@@ -41,7 +42,9 @@ def day_of(activities: ActivityQuerySet, *, now: datetime) -> list[Section]:
     tomorrow, later = midnight(today + _DAY), midnight(today + _DAY * (DAYS_AHEAD + 1))
     planned, done = activities.planned(), Q(done_at__gte=midnight(today), done_at__lt=tomorrow)
     sections = [
-        _section("overdue", _("Overdue"), planned.overdue(now=now).order_by("due_at", "pk")),
+        _section(
+            "overdue", pgettext("activities", "Overdue"), planned.overdue(now=now).order_by("due_at", "pk")
+        ),
         _section("today", _("Today"), _between(planned, now, tomorrow)),
         _section("next", _("Next 7 days"), _between(planned, tomorrow, later)),
         _section("undated", _("Without a date"), planned.filter(due_at=None).order_by("pk")),

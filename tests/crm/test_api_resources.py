@@ -116,3 +116,47 @@ def test_a_vocabulary_is_made_renamed_and_deleted(api: ApiClient, path: str) -> 
     assert [row["name"] for row in api.get(path, search="sec").json()["results"]] == ["Second"]
     assert api.delete(f"{path}{made['id']}/").status_code == 204
     assert api.get(path).json() == {"next": None, "previous": None, "results": []}
+
+
+def test_an_activity_of_the_api_is_one_of_the_pages(api: ApiClient, deal: Deal, alice: User) -> None:
+    ana = api.post("contacts/", name="Ana").json()["id"]
+    made = api.post("activities/", contact=ana, subject="Call", due_at="2027-01-31T12:00:00Z", reminder=30)
+    assert made.json() == {
+        "id": made.json()["id"],
+        "deal": None,
+        "contact": ana,
+        "kind": "task",
+        "subject": "Call",
+        "body": "",
+        "due_at": "2027-01-31T12:00:00Z",
+        "done_at": None,
+        "reminder": 30,
+        "assignee": None,
+    }
+    path = f"activities/{made.json()['id']}/"
+    late = api.patch(path, due_at="2020-01-31T12:00:00Z", assignee=alice.pk).json()
+    for query, found in (
+        ({"overdue": True, "contact": ana}, [late]),
+        ({"overdue": False}, []),
+        ({"due_after": "2020-02-01T00:00:00Z"}, []),
+        ({"due_before": "2020-02-01T00:00:00Z", "done": False}, [late]),
+    ):
+        assert api.get("activities/", **query).json()["results"] == found
+    for wrong, field in (({"deal": deal.pk}, "deal"), ({"due_at": "9999-01-01T00:00:00Z"}, "due_at")):
+        refused = api.patch(path, subject="Not kept", **wrong)
+        assert (refused.status_code, errors(refused)) == (400, [("invalid", field)])
+    assert api.get(path).json() == late
+    refused = api.post("activities/", subject="With nobody")
+    assert (refused.status_code, errors(refused)) == (400, [("invalid", "deal")])
+
+
+def test_a_token_that_only_reads_plans_nothing(alice: User, deal: Deal) -> None:
+    reader, made = ApiClient(alice, "read"), Activity.objects.create(deal=deal, subject="Call")
+    path = f"activities/{made.pk}/"
+    refused = [
+        reader.post("activities/", deal=deal.pk, subject="Write"),
+        reader.patch(path, done_at="2027-01-31T12:00:00Z"),
+        reader.delete(path),
+    ]
+    assert [answer.status_code for answer in refused] == [403, 403, 403]
+    assert (reader.get(path).status_code, list(Activity.objects.all())) == (200, [made])

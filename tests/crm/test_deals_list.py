@@ -1,15 +1,17 @@
 """The list of deals: columns, order, sums, and cells that are edited where they stand; and lists as CSV files."""
 
 import csv
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from io import StringIO
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from django.test import AsyncClient, Client
 from pytest_django import DjangoAssertNumQueries
 
+from crm.activities import create_activity
 from crm.actors import Actor
 from crm.csv_export import AT_A_TIME, BOM, lines
 from crm.deals import create_deal, update_deal
@@ -223,6 +225,22 @@ def test_a_long_export_is_complete_and_in_the_readers_language(alice: User) -> N
     assert rows[1][5] == "'+5511987654321"
     Company.objects.create(name="Padaria", tax_id="11222333000181")
     assert exported(alice, "/companies/export/?q=padar")[1][1:] == ["Padaria", "", "11222333000181"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_export_of_activities_has_those_one_may_see_and_asks_for(
+    alice: User, charlie: User, deal: Deal, actor: Actor
+) -> None:
+    Contact.objects.create(name="Ana Souza")
+    due_at = datetime(2026, 11, 25, 12, tzinfo=UTC)
+    for given in ({"deal": deal, "kind": "task"}, {"contact": Contact.objects.get(), "kind": "email"}):
+        fields = {"subject": "=Write", "due_at": due_at, "assignee": alice, **given}
+        create_activity(fields=fields, actor=actor)
+    assert exported(alice, "/activities/export/?kind=email")[1:] == [
+        [*(ANY, "E-mail", "'=Write", "", "Ana Souza", "Alice"), "2026-11-25T12:00:00+00:00", "", ""]
+    ]
+    assert len(exported(alice, "/activities/export/")) == 3
+    assert len(exported(charlie, "/activities/export/")) == 1
 
 
 @pytest.mark.django_db(transaction=True)

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from crm.activities import EARLIEST, LATEST
 from crm.agenda import midnight, moved_to, next_monday
@@ -50,14 +50,12 @@ class ActivityFilter(forms.Form):
         label=gettext_lazy("State"),
         required=False,
         choices=[
-            ("", gettext_lazy("Planned")),
-            ("overdue", gettext_lazy("Overdue")),
-            ("done", gettext_lazy("Done")),
+            ("", pgettext_lazy("activities", "Planned")),
+            ("overdue", pgettext_lazy("activities", "Overdue")),
+            ("done", pgettext_lazy("activities", "Done")),
             ("all", gettext_lazy("Planned and done")),
         ],
     )
-    due_after = DayField(label=gettext_lazy("Due from"), required=False)
-    due_before = DayField(label=gettext_lazy("until"), required=False)
     sort = forms.ChoiceField(
         label=gettext_lazy("Order"),
         required=False,
@@ -68,6 +66,8 @@ class ActivityFilter(forms.Form):
             ("-done", gettext_lazy("Done last first")),
         ],
     )
+    due_after = DayField(label=gettext_lazy("Due from"), required=False)
+    due_before = DayField(label=gettext_lazy("until"), required=False)
 
     def __init__(self, given: Mapping[str, Any], *, owner: str, state: str | None = None) -> None:
         """`owner` is whose are shown where the address names nobody; `state` one that cannot be chosen."""
