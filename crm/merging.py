@@ -1,7 +1,7 @@
 """Two contacts, or two companies, become one: the one that is kept takes over all that the other had.
 
-Deals, calls, subscriptions, people, tags, addresses and ids in other systems move; of the fields that hold one value
-the caller says whose is kept. The other row is gone afterwards, and its history says where it went.
+Deals, calls, activities, subscriptions, people, tags, addresses and ids in other systems move; of the fields that hold
+one value the caller says whose is kept. The other row is gone afterwards, and its history says where it went.
 
 Locks are taken deals first, then companies, then contacts, each in the order of their ids, as an inbound request and an
 edit of a deal take theirs. Two merges wait for each other: who merges the same pair at once finds one of them gone.
@@ -21,7 +21,7 @@ from crm.actors import Actor
 from crm.contacts import apply_fields, refuse_changed
 from crm.deals import lock_present, update_many
 from crm.edits import as_history, change_row, external_ids
-from crm.models import Call, Change, Company, Contact, Deal, ExternalId, Subscription, Tag
+from crm.models import Activity, Call, Change, Company, Contact, Deal, ExternalId, Subscription, Tag
 from crm.refusals import Refused
 
 Party = TypeVar("Party", Contact, Company)
@@ -68,6 +68,7 @@ class Moving:
 
     deals: int
     calls: int
+    activities: int
     contacts: int
     subscriptions: int
 
@@ -120,6 +121,7 @@ def moving(other: Contact | Company) -> Moving:
     return Moving(
         deals=other.deals.count(),
         calls=other.calls.count() if isinstance(other, Contact) else 0,
+        activities=other.activities.count() if isinstance(other, Contact) else 0,
         contacts=0 if is_contact else Contact.objects.filter(company=other.pk).count(),
         subscriptions=0 if is_contact else Subscription.objects.filter(company=other.pk).count(),
     )
@@ -257,6 +259,7 @@ class _Merge(Generic[Party]):
             raise NotMergeable(str(outcome.refused[0][1]))
         if isinstance(self.kept, Contact):
             Call.objects.filter(contact=self.other.pk).update(contact=self.kept)
+            Activity.objects.filter(contact=self.other.pk).update(contact=self.kept)
             return
         Subscription.objects.filter(company=self.other.pk).update(company=self.kept)
         people = Contact.objects.filter(company=self.other.pk).order_by("pk")

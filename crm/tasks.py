@@ -2,11 +2,7 @@
 
 from django.utils import timezone
 
-<<<<<<< HEAD
-from crm import duplicates, login_limits, notices, password_reset, subscriptions
-=======
-from crm import activities, login_limits, notices, password_reset, subscriptions
->>>>>>> 6f9ff82 (crm: Plan, tick off and put off activities on pages of their own.)
+from crm import activities, duplicates, login_limits, notices, password_reset, subscriptions
 
 
 def mail_notices() -> None:

@@ -20,6 +20,7 @@ from crm.activities import (
 from crm.actors import Actor
 from crm.deals import update_deal
 from crm.erasure import erase_contact
+from crm.merging import merge_contacts
 from crm.models import Activity, Contact, Deal, Notice, User
 from crm.refusals import InvalidFields
 
@@ -155,5 +156,9 @@ def test_an_activity_is_with_a_deal_or_a_contact_and_for_one_who_sees_it(
     with_deal = plan(actor, owned, assignee=bob)
     seen = {who: set(Activity.objects.visible_to(who)) for who in (bob, charlie)}
     assert seen == {bob: {with_deal}, charlie: {with_ana}}
-    erase_contact(contact_id=ana.pk, actor=actor)
+    once_more = Contact.objects.create(name="Ana S.")
+    merge_contacts(kept_id=once_more.pk, other_id=ana.pk, actor=actor)
+    with_ana.refresh_from_db()
+    assert with_ana.contact == once_more
+    erase_contact(contact_id=once_more.pk, actor=actor)
     assert list(Activity.objects.all()) == [with_deal]
