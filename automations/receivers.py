@@ -1,7 +1,7 @@
 """Listens to the CRM: its facts become deliveries, its questions are answered from the log."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,15 +12,26 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from automations.erasure import deliveries_that_say_who, erase_deliveries
 from automations.manual import rules_for
 from automations.matching import deliver_events
 from automations.models import Delivery, Event, Rule
 from automations.rules import leave_stage
 from crm import signals
 from crm.actors import Actor
-from crm.models import Deal, Pipeline, Stage
+from crm.models import Contact, Deal, Pipeline, Stage
 from crm.signals import DealEvent
-from crm.timeline import CardBadge, DealAction, Ending, EntryKind, Sending, StageBadge, TimelineEntry, Tone
+from crm.timeline import (
+    CardBadge,
+    DealAction,
+    Ending,
+    EntryKind,
+    Sending,
+    StageBadge,
+    TimelineEntry,
+    Tone,
+    Touched,
+)
 
 FACTS: dict[Signal, Event] = {
     signals.deal_created: Event.DEAL_CREATED,
@@ -47,6 +58,9 @@ def connect() -> None:
     for signal in FACTS:
         signal.connect(on_fact, dispatch_uid="automations")
     signals.timeline_requested.connect(timeline_of, dispatch_uid="automations")
+    signals.traffic_requested.connect(traffic_of, dispatch_uid="automations")
+    signals.contact_erased.connect(erase_contact, dispatch_uid="automations")
+    signals.erasure_requested.connect(touched_by_erasing, dispatch_uid="automations")
     signals.card_badges_requested.connect(badges_of_cards, dispatch_uid="automations")
     signals.deal_actions_requested.connect(buttons_of, dispatch_uid="automations")
     signals.sending_requested.connect(sending_of, dispatch_uid="automations")
@@ -75,6 +89,40 @@ def timeline_of(deal: Deal, **_sender: Any) -> list[TimelineEntry]:
             by=_("Rule “%(rule)s”") % {"rule": delivery.rule.name} if delivery.rule else "",
         )
         for delivery in rows[:_SHOWN]
+    ]
+
+
+def traffic_of(deal_ids: Collection[int], **_sender: Any) -> list[TimelineEntry]:
+    """The newest deliveries of several deals."""
+    rows = Delivery.objects.filter(deal__in=deal_ids).select_related("destination").defer("body")
+    return [
+        TimelineEntry(
+            at=delivery.created_at,
+            icon="bolt",
+            text=f"{delivery.deal_title} → {delivery.destination.name}",
+            detail=_summary(delivery),
+            url=delivery.get_absolute_url(),
+            tone=tone_of(delivery),
+            kind=EntryKind.SENDING,
+        )
+        for delivery in rows.order_by("-id")[:_SHOWN]
+    ]
+
+
+def erase_contact(contact: Contact, deal_ids: Collection[int], **_signal: Any) -> None:
+    erase_deliveries(deal_ids=deal_ids, name=contact.name)
+
+
+def touched_by_erasing(deal_ids: Collection[int], **_sender: Any) -> list[Touched]:
+    rows = deliveries_that_say_who(deal_ids)
+    waiting = rows.filter(state=Delivery.State.PENDING).count()
+    return [
+        Touched(_("Deliveries that wait"), _("are cancelled"), waiting),
+        Touched(
+            _("Bodies of deliveries"),
+            _("are deleted here; what the receivers keep is theirs to delete"),
+            rows.count() - waiting,
+        ),
     ]
 
 

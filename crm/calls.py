@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from crm import signals
@@ -103,18 +103,19 @@ def _tell(call: Call, *, actor: Actor) -> None:
 
 @transaction.atomic
 def forget_caller(*, contact: Contact, deal_ids: Collection[int]) -> None:
-    """Take the number and the voice of a person out of the calls with them; that there were calls stays.
-
-    `deal_ids` are the deals whose calls are theirs where no other contact is named.
-    """
-    unnamed = Q(deal__in=deal_ids) | Q(from_number__in=contact.phones) | Q(to_number__in=contact.phones)
-    calls = Call.objects.filter(Q(contact=contact) | Q(unnamed, contact=None)).order_by("pk")
-    for call in calls.select_for_update():
+    """Take the number and the voice of a person out of the calls with them; that there were calls stays."""
+    for call in calls_with(contact=contact, deal_ids=deal_ids).select_for_update():
         numbers = _THEIR_NUMBER[call.direction]
         for name in (*numbers, "recording_url"):
             setattr(call, name, "")
         columns = await_recording(call, system="", now=timezone.now())
         call.save(update_fields=[*numbers, "recording_url", *columns])
+
+
+def calls_with(*, contact: Contact, deal_ids: Collection[int]) -> QuerySet[Call]:
+    """`deal_ids` are the deals whose calls are theirs where no other contact is named."""
+    unnamed = Q(deal__in=deal_ids) | Q(from_number__in=contact.phones) | Q(to_number__in=contact.phones)
+    return Call.objects.filter(Q(contact=contact) | Q(unnamed, contact=None)).order_by("pk")
 
 
 _THEIR_NUMBER = {

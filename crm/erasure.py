@@ -13,11 +13,12 @@ from django.utils.translation import gettext as _
 
 from crm import signals
 from crm.actors import Actor
-from crm.calls import forget_caller
+from crm.calls import calls_with, forget_caller
 from crm.contacts import update_contact
 from crm.deals import lock_present, update_deal
 from crm.merging import merged_ids
 from crm.models import Activity, Change, Contact, Deal, ExternalId
+from crm.timeline import Touched, answers_to
 
 
 @transaction.atomic
@@ -26,9 +27,8 @@ def erase_contact(*, contact_id: int, actor: Actor) -> Contact:
 
     Sends `contact_erased` with the contact as it was. Raises Contact.DoesNotExist.
     """
-    lock_present(
-        Deal.objects.filter(contact=contact_id).values_list("pk", flat=True)
-    )  # deals first, as everybody
+    # Deals first, as everybody locks them.
+    lock_present(Deal.objects.filter(contact=contact_id).values_list("pk", flat=True))
     contact = Contact.objects.select_for_update(no_key=True).get(pk=contact_id)
     deals = list(Deal.objects.filter(contact=contact).order_by("pk"))
     name = _("Erased contact")
@@ -55,6 +55,34 @@ def erase_contact(*, contact_id: int, actor: Actor) -> Contact:
     ExternalId.objects.filter(contact=contact).delete()
     _clean_history(contact, deal_ids=[deal.pk for deal in deals])
     return erased
+
+
+def what_erasing_touches(contact: Contact) -> list[Touched]:
+    """What `erase_contact` would take away, and what stays though it may say something of the person."""
+    deals = Deal.objects.filter(contact=contact)
+    deal_ids = list(deals.values_list("pk", flat=True))
+    calls = calls_with(contact=contact, deal_ids=deal_ids)
+    recorded = calls.exclude(recording_url="", recording_file="").count()
+    notes = Activity.objects.filter(deal__in=deal_ids).count()
+    changes = Change.objects.filter(
+        entity=Change.Entity.CONTACT, object_id__in=[contact.pk, *merged_ids(Contact, contact.pk)]
+    )
+    touched = [
+        Touched(_("Deals"), _("stay; the name goes where it is the title"), len(deal_ids)),
+        Touched(_("Calls"), _("stay, without the number"), calls.count()),
+        Touched(_("Recordings"), _("are deleted"), recorded),
+        Touched(_("Notes and activities of the deals"), _("stay as they are: look through them"), notes),
+        Touched(
+            _("Activities with the person alone"),
+            _("are deleted"),
+            Activity.objects.filter(contact=contact).count(),
+        ),
+        Touched(_("Ids in other systems"), _("are deleted"), contact.external_id_rows.count()),
+        Touched(_("Entries of the history"), _("stay without what they said"), changes.count()),
+    ]
+    for answer in answers_to(signals.erasure_requested, Contact, contact=contact, deal_ids=deal_ids):
+        touched += answer
+    return touched
 
 
 def _clean_history(contact: Contact, *, deal_ids: list[int]) -> None:

@@ -189,9 +189,14 @@ class ShownCall:
 
 def deal_calls(deal: Deal) -> list[ShownCall]:
     """The newest calls of a deal, with their recordings."""
-    calls = deal.calls.select_related("agent").order_by(Coalesce("started_at", "created_at").desc(), "-pk")
+    return shown_calls(deal.calls.all())
+
+
+def shown_calls(calls: QuerySet[Call]) -> list[ShownCall]:
+    """The newest of `calls`."""
+    newest = calls.select_related("agent").order_by(Coalesce("started_at", "created_at").desc(), "-pk")
     return [
-        ShownCall(call=call, icon=_CALL_ICONS[call.direction], told=_told_of(call)) for call in calls[:SHOWN]
+        ShownCall(call=call, icon=_CALL_ICONS[call.direction], told=_told_of(call)) for call in newest[:SHOWN]
     ]
 
 

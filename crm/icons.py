@@ -54,6 +54,7 @@ ICONS = {
     "log-out": "log-out",
     "lost": "thumbs-down",
     "meeting": "video",
+    "merge": "merge",
     "moon": "moon",
     "more": "ellipsis",
     "move": "arrow-right-left",

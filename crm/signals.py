@@ -60,6 +60,13 @@ stage_ending = Signal()
 # `deal`: a Deal. Returns a list of crm.timeline.TimelineEntry.
 timeline_requested = Signal()
 
+# `deal_ids`: ids of deals. Returns a list of crm.timeline.TimelineEntry: what came in and went out for them, lately.
+traffic_requested = Signal()
+
+# `contact`: a Contact, `deal_ids`: those of its deals. Returns a list of crm.timeline.Touched: what erasing the contact
+# takes away.
+erasure_requested = Signal()
+
 # `deal_ids`: a list of ints. Returns {deal id: crm.timeline.CardBadge} for the cards that have something to show.
 card_badges_requested = Signal()
 

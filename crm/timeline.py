@@ -1,4 +1,5 @@
-"""The shapes in which other parts of Stagehook contribute to a deal's page, its card and its column."""
+"""The shapes in which other parts of Stagehook contribute to a deal's page, its card and its column, and to the
+pages of its people."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -76,6 +77,15 @@ class StageBadge:
     text: str
     url: str
     tone: Tone = Tone.NEUTRAL
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """How much of one kind an erasure touches, and what becomes of it. `text` is translated, its number in it."""
+
+    text: str
+    fate: str
+    count: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,14 +24,13 @@ from crm.views import (
     filters,
     forecast,
     joining,
-    lists,
     notices,
-    people,
     saved,
     search,
     session,
     subscriptions,
 )
+from crm.views.people import urls as people
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("login/", session.Login.as_view(), name="login"),
@@ -97,13 +96,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("views/<int:view_id>/delete/", saved.delete, name="delete-view"),
     path("forecast/", forecast.forecast, name="forecast"),
     path("search/", search.search, name="search"),
-    path("contacts/export/", exports.contacts, name="export-contacts"),
     path("subscriptions/export/", exports.subscriptions, name="export-subscriptions"),
-    path("companies/export/", exports.companies, name="export-companies"),
-    path("contacts/", lists.contacts, name="contacts"),
-    path("contacts/<int:contact_id>/", people.contact, name="contact"),
-    path("companies/<int:company_id>/", people.company, name="company"),
-    path("companies/", lists.companies, name="companies"),
+    path("contacts/", include(people.contacts)),
+    path("companies/", include(people.companies)),
     path("subscriptions/", subscriptions.subscriptions, name="subscriptions"),
     path("notices/", notices.notices, name="notices"),
     path("notices/read/", notices.read_all, name="read-notices"),

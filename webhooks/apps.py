@@ -14,3 +14,5 @@ class WebhooksConfig(AppConfig):
         signals.timeline_requested.connect(receivers.timeline_of)
         signals.recording_offered.connect(receivers.send_for_recording)
         signals.contact_erased.connect(receivers.erase_contact)
+        signals.traffic_requested.connect(receivers.traffic_of)
+        signals.erasure_requested.connect(receivers.touched_by_erasing)

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from urllib.parse import quote
 
-from django.db.models import F, Q, Value
+from django.db.models import F, Q, QuerySet, Value
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Concat
 
@@ -28,11 +28,7 @@ def erase_bodies_of(*, contact: Contact, deal_ids: Collection[int], now: datetim
     phone or a tax id; returns how many. What still waits to be applied is dropped.
     """
     words = _words(contact)
-    about = Q(deal__in=deal_ids) | Q(deals__overlap=list(deal_ids))
-    if words:
-        about |= Q(names_one=True)
-    rows = InboundRequest.objects.annotate(names_one=RawSQL(_NAMES_ONE_OF, [words]))  # noqa: S611  # a constant
-    found = dict(rows.filter(about).values_list("pk", "dedupe_key"))
+    found = dict(requests_about(contact=contact, deal_ids=deal_ids).values_list("pk", "dedupe_key"))
     drop(request_ids=found.keys(), now=now)
     cleaned = InboundRequest.objects.filter(pk__in=found.keys())
     cleaned.update(body=b"", headers={}, query="", changes={}, errors=[], detail="")
@@ -40,6 +36,16 @@ def erase_bodies_of(*, contact: Contact, deal_ids: Collection[int], now: datetim
     naming = [pk for pk, key in found.items() if any(word in key.lower() for word in words)]
     cleaned.filter(pk__in=naming).update(dedupe_key=Concat(Value("erased:"), F("id")))
     return len(found)
+
+
+def requests_about(*, contact: Contact, deal_ids: Collection[int]) -> QuerySet[InboundRequest]:
+    """Every request that was applied to these deals or that names the contact."""
+    words = _words(contact)
+    about = Q(deal__in=deal_ids) | Q(deals__overlap=list(deal_ids))
+    if words:
+        about |= Q(names_one=True)
+    rows = InboundRequest.objects.annotate(names_one=RawSQL(_NAMES_ONE_OF, [words]))  # noqa: S611  # a constant
+    return rows.filter(about)
 
 
 def _words(contact: Contact) -> list[str]:

@@ -594,6 +594,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='contact',
+            index=models.Index(fields=['name', 'id'], name='contact_by_name'),
+        ),
+        migrations.AddIndex(
+            model_name='contact',
             index=models.Index(condition=models.Q(('duplicates_sought_at__isnull', True)), fields=['id'], name='contact_to_compare'),
         ),
         migrations.AddConstraint(

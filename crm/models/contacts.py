@@ -69,6 +69,9 @@ class Company(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def get_absolute_url(self) -> str:
+        return f"/companies/{self.pk}/"
+
 
 class Contact(models.Model):
     """A person, reachable under several addresses and numbers."""
@@ -103,6 +106,8 @@ class Contact(models.Model):
             GinIndex(fields=["phones"], name="contact_by_phone"),
             # Search, and the filter of deals on text: pieces of the name, the first e-mail and the first phone.
             GinIndex(OpClass(contact_words(), name="gin_trgm_ops"), name="contact_by_words"),
+            # The list of contacts, page by page.
+            models.Index(fields=["name", "id"], name="contact_by_name"),
             # What has changed since it was last compared with the others.
             models.Index(
                 fields=["id"],
@@ -113,3 +118,6 @@ class Contact(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def get_absolute_url(self) -> str:
+        return f"/contacts/{self.pk}/"

@@ -102,6 +102,6 @@ def _create(user: User, stage: Stage, form: QuickDealForm) -> Deal | None:
 @require_safe
 def company_names(request: PageRequest) -> HttpResponse:
     """Options for the company input: names that begin with, else hold, what was typed."""
-    typed = request.GET.get("company", "").strip()
+    typed = (request.GET.get("company") or request.GET.get("value", "")).replace("\0", "").strip()
     names = Company.objects.filter(name__icontains=typed).values_list("name", flat=True)[:8] if typed else []
     return render(request, "crm/_company_names.html", {"names": names})

@@ -12,9 +12,9 @@ from crm.columns import Column, all_columns
 from crm.history import field_change_text
 from crm.models import Deal
 from crm.views.access import PageRequest
+from crm.views.columns import Cell
 from crm.views.deal import saved_field, visible_deal
 from crm.views.deal_fields import field_form
-from crm.views.deals_list import Cell
 from crm.views.field_forms import FieldForm
 
 

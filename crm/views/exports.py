@@ -11,12 +11,13 @@ from django.views.decorators.http import require_safe
 from crm.agenda import with_related
 from crm.columns import Column, all_columns, chosen_columns, plain, with_columns
 from crm.csv_export import export
-from crm.models import Activity, Company, Contact, Deal, Subscription
+from crm.models import Activity, Deal, Subscription
 from crm.views.access import PageRequest
 from crm.views.activities.forms import EVERYBODY, ActivityFilter
-from crm.views.deals_list import column_names
+from crm.views.columns import column_names
+from crm.views.deals_list import COOKIE
 from crm.views.filters import filters_of
-from crm.views.lists import found_companies, found_contacts
+from crm.views.people.kinds import Kind
 from crm.views.subscriptions import RenewalFilter
 
 
@@ -25,7 +26,7 @@ from crm.views.subscriptions import RenewalFilter
 def deals(request: PageRequest) -> StreamingHttpResponse:
     """The columns of the list; beside an amount stands its currency."""
     offered = all_columns()
-    columns = _with_currency(chosen_columns(offered, column_names(request)), offered)
+    columns = _with_currency(chosen_columns(offered, column_names(request, cookie=COOKIE)), offered)
     visible = Deal.objects.visible_to(request.user)
     found = filters_of(request).narrow(visible, now=timezone.now())
     heads = ["id", *(str(column.label) for column in columns)]
@@ -48,24 +49,16 @@ def _with_currency(columns: list[Column], offered: list[Column]) -> list[Column]
 
 @login_required
 @require_safe
-def contacts(request: PageRequest) -> StreamingHttpResponse:
-    def cells(contact: Contact) -> list[object]:
-        company = contact.company.name if contact.company else ""
-        emails, phones = ", ".join(contact.emails), ", ".join(contact.phones)
-        return [contact.pk, contact.name, company, contact.job_title, emails, phones, contact.tax_id]
-
-    heads = ["id", _("Name"), _("Company"), _("Job title"), _("E-mails"), _("Phones"), _("Tax id")]
-    return _file(export(found_contacts(request), heads=heads, cells=cells), name="contacts")
-
-
-@login_required
-@require_safe
-def companies(request: PageRequest) -> StreamingHttpResponse:
-    def cells(company: Company) -> list[object]:
-        return [company.pk, company.name, company.domain, company.tax_id]
-
-    heads = ["id", _("Name"), _("Domain"), _("Tax id")]
-    return _file(export(found_companies(request), heads=heads, cells=cells), name="companies")
+def people(request: PageRequest, kind: Kind) -> StreamingHttpResponse:
+    """Contacts or companies, with the columns of their list."""
+    columns = chosen_columns(kind.columns(), column_names(request, cookie=kind.cookie), usual=kind.usual)
+    heads = ["id", *(str(column.label) for column in columns)]
+    rows = export(
+        with_columns(kind.found(request), columns),
+        heads=heads,
+        cells=lambda row: [row.pk, *(plain(column.plain(row)) for column in columns)],
+    )
+    return _file(rows, name=kind.list_name)
 
 
 @login_required

@@ -66,6 +66,18 @@ class DayField(forms.DateField):
         super().__init__(input_formats=["%Y-%m-%d"], **options)
 
 
+class LinesField(forms.CharField):
+    """Several values, one a line. Cleaned, and initially, a list."""
+
+    widget = forms.Textarea(attrs={"rows": 1})
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def clean(self, value: Any) -> Any:
+        return [line.strip() for line in super().clean(value).splitlines() if line.strip()]
+
+
 class CompanyInput(forms.TextInput):
     """A text input that offers the companies we know."""
 

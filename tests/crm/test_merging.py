@@ -13,7 +13,7 @@ from crm.contacts import ChangedMeanwhile, create_company, create_contact, updat
 from crm.deals import create_deal, lock_present, update_deal
 from crm.erasure import erase_contact
 from crm.merging import NotMergeable, choices, merge_companies, merge_contacts, merged_ids, survivor_of
-from crm.models import Call, Change, Company, Contact, CustomField, Deal, Stage, Subscription
+from crm.models import Activity, Call, Change, Company, Contact, CustomField, Deal, Stage, Subscription
 from crm.refusals import InvalidFields
 
 
@@ -96,10 +96,12 @@ def test_deals_and_calls_move_and_the_deals_history_says_so(
 ) -> None:
     deal = create_deal(actor=actor, stage=stages[0], title="Oven", fields={"contact": twin})
     call = Call.objects.create(deal=deal, contact=twin)
+    task = Activity.objects.create(contact=twin, subject="call back")
     merge_contacts(kept_id=maria.pk, other_id=twin.pk, actor=actor)
     deal.refresh_from_db()
     call.refresh_from_db()
-    assert (deal.contact, deal.version, call.contact) == (maria, 2, maria)
+    task.refresh_from_db()
+    assert (deal.contact, deal.version, call.contact, task.contact) == (maria, 2, maria, maria)
     change = Change.objects.get(entity="deal", field="contact")
     assert change.before is not None
     assert change.after is not None

@@ -1,17 +1,9 @@
-// The list of deals: columns become one word in the address, and a cell under edit takes the focus and gives it back.
+// The list of deals: a cell under edit takes the focus and gives it back.
+import { enableColumns } from "./columns.js";
 import { enableChoosing } from "./choosing.js";
 
 enableChoosing();
-
-document.addEventListener("submit", (event) => {
-  const form = event.target.closest("[data-columns]");
-  if (!form) return;
-  event.preventDefault();
-  const query = new URLSearchParams(location.search);
-  query.delete("after");
-  query.set("columns", [...form.querySelectorAll("input:checked")].map((box) => box.value).join(","));
-  location.search = query;
-});
+enableColumns();
 
 document.addEventListener("htmx:afterSwap", (event) => {
   const cell = event.detail.target.closest?.("td.cell");
