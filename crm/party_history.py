@@ -5,13 +5,12 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
-from django.db.models.functions import Coalesce
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from crm import formats
 from crm.history import actor_text
-from crm.models import Activity, Change, Company, Contact, CustomField
+from crm.models import ActivityQuerySet, Change, Company, Contact, CustomField
 from crm.timeline import TimelineEntry, Tone
 
 LONGEST = 100
@@ -26,18 +25,17 @@ def party_timeline(row: Contact | Company) -> list[TimelineEntry]:
     return list(_entries(row))
 
 
-def activities_with(contact: Contact) -> list[TimelineEntry]:
-    """What is planned and what was done with a contact alone, the newest first."""
-    rows = Activity.objects.filter(contact=contact).order_by(Coalesce("due_at", "created_at").desc(), "-pk")
+def done_with(activities: ActivityQuerySet) -> list[TimelineEntry]:
+    """What was done of these, the newest first. What is still planned stands above it."""
     return [
         TimelineEntry(
-            at=activity.done_at or activity.due_at or activity.created_at,
-            icon="check" if activity.done_at else activity.kind,
+            at=activity.done_at or activity.created_at,
+            icon=activity.kind,
             text=activity.subject or activity.body or activity.get_kind_display(),
             detail=activity.get_kind_display(),
-            tone=Tone.OK if activity.done_at else Tone.NEUTRAL,
+            tone=Tone.OK,
         )
-        for activity in rows[:LONGEST]
+        for activity in activities.filter(done_at__isnull=False).order_by("-done_at", "-pk")[:LONGEST]
     ]
 
 

@@ -319,6 +319,18 @@ def test_the_deal_and_its_card_say_what_is_overdue(as_bob: Client, mine: Deal, b
     assert texts(as_bob.get("/").content.decode(), "due late") == ["today"]
 
 
+def test_a_contact_shows_what_one_plans_with_them(as_bob: Client, bob: User, charlie: User) -> None:
+    ana = Contact.objects.create(name="Ana")
+    plan(None, "Call", NOON - HOUR, contact=ana, assignee=bob)
+    plan(None, "Met", contact=ana, assignee=bob, done_at=NOON)
+    page = as_bob.get(f"/contacts/{ana.pk}/").content.decode()
+    assert titles(page) == ["Call"]
+    assert "Met" in page
+    assert f"/activities/new/?about=contact:{ana.pk}" in page
+    strangers = browser_of(charlie).get(f"/contacts/{ana.pk}/").content.decode()
+    assert (titles(strangers), "Met" in strangers) == ([], False)
+
+
 def test_lists_take_as_many_queries_for_many_as_for_one(
     as_bob: Client, mine: Deal, bob: User, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:

@@ -13,11 +13,12 @@ from django.views.decorators.http import require_http_methods, require_safe
 from django_htmx.http import trigger_client_event
 
 from crm.actors import Actor
+from crm.agenda import next_monday, planned_rows
 from crm.duplicates import duplicates_of
 from crm.history import shown_calls
 from crm.merging import survivor_of
-from crm.models import Call, Company, Contact, Deal, DealQuerySet, Subscription
-from crm.party_history import activities_with, party_change_text, party_timeline
+from crm.models import Activity, Call, Company, Contact, Deal, DealQuerySet, Subscription
+from crm.party_history import done_with, party_change_text, party_timeline
 from crm.signals import traffic_requested
 from crm.standings import standing_of
 from crm.timeline import TimelineEntry, answers_to
@@ -53,9 +54,14 @@ def party(request: PageRequest, pk: int, kind: Kind) -> HttpResponse:
 
 
 def _of_contact(request: PageRequest, contact: Contact) -> dict[str, Any]:
+    now, activities = timezone.now(), Activity.objects.visible_to(request.user).filter(contact=contact)
     return {
         "calls": shown_calls(Call.objects.audible_to(request.user).filter(contact=contact)),
-        "activities": activities_with(contact),
+        "planned": planned_rows(activities),
+        "done": done_with(activities),
+        "about": f"contact:{contact.pk}",
+        "now": now,
+        "next_monday": next_monday(timezone.localdate(now)),
     }
 
 
