@@ -17,14 +17,21 @@ from crm.phones import to_e164
 type_of_check = Callable[[Any, CustomField], Any]
 
 
-def clean_custom_fields(entity: CustomField.Entity, values: Mapping[str, Any]) -> dict[str, Any]:
+def clean_custom_fields(
+    entity: CustomField.Entity,
+    values: Mapping[str, Any],
+    *,
+    definitions: Mapping[str, CustomField] | None = None,
+) -> dict[str, Any]:
     """Return `values` as they are kept: text, numbers, yes or no, lists of choices; money as "0.00", dates as ISO
     text, phones as E.164, tax ids as digits. None and "" mean "no value" and come back as None.
 
+    `definitions`, by key, are read where the caller has none.
     Raises ValidationError with a message per field that does not exist or cannot have its value.
     """
-    keys = [key for key in values if is_storable(key)]
-    definitions = {row.key: row for row in CustomField.objects.filter(entity=entity, key__in=keys)}
+    if definitions is None:
+        keys = [key for key in values if is_storable(key)]
+        definitions = {row.key: row for row in CustomField.objects.filter(entity=entity, key__in=keys)}
     cleaned, problems = {}, []
     for key, value in values.items():
         definition = definitions.get(key)

@@ -19,7 +19,7 @@ from crm.refusals import InvalidFields
 
 Row = TypeVar("Row", Deal, Contact, Company)
 
-_SYSTEM_LENGTH, _EXTERNAL_ID_LENGTH = 60, 200
+SYSTEM_LENGTH, EXTERNAL_ID_LENGTH = 60, 200
 
 
 @dataclass(slots=True)
@@ -149,10 +149,10 @@ class RowEdit(Generic[Row]):
 
 
 def _check_external_id(system: str, value: str | None) -> None:
-    if not _is_short_text(system, _SYSTEM_LENGTH):
-        raise InvalidFields({"external_ids": [_("A system's name has 1 to %d characters.") % _SYSTEM_LENGTH]})
-    if value is not None and not _is_short_text(value, _EXTERNAL_ID_LENGTH):
-        message = _("An external id is text of 1 to %d characters.") % _EXTERNAL_ID_LENGTH
+    if not _is_short_text(system, SYSTEM_LENGTH):
+        raise InvalidFields({"external_ids": [_("A system's name has 1 to %d characters.") % SYSTEM_LENGTH]})
+    if value is not None and not _is_short_text(value, EXTERNAL_ID_LENGTH):
+        message = _("An external id is text of 1 to %d characters.") % EXTERNAL_ID_LENGTH
         raise InvalidFields({"external_ids": [message]})
 
 
@@ -160,13 +160,17 @@ def _is_short_text(value: object, longest: int) -> bool:
     return isinstance(value, str) and 1 <= len(value) <= longest and is_storable(value)
 
 
+def _check_tags(names: Iterable[str]) -> None:
+    if not all(_is_short_text(name.strip(), TAG_LENGTH) for name in names):
+        raise InvalidFields({"tags": [_("A tag has 1 to %(most)d characters.") % {"most": TAG_LENGTH}]})
+
+
 def tags_named(names: Iterable[str]) -> list[Tag]:
     """The tags of those names, whatever their case; made where there are none. Raises InvalidFields."""
     wanted: dict[str, str] = {}
     for name in names:
         wanted.setdefault(name.strip().lower(), name.strip())
-    if not all(_is_short_text(name, TAG_LENGTH) for name in wanted.values()):
-        raise InvalidFields({"tags": [_("A tag has 1 to %(most)d characters.") % {"most": TAG_LENGTH}]})
+    _check_tags(wanted.values())
     if not wanted:
         return []
     rows = Tag.objects.annotate(lower=Lower("name")).filter(lower__in=wanted)
@@ -182,6 +186,38 @@ def fields_of_new(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, 
     later = {name: value for name, value in fields.items() if name in ("tags", "external_ids") and value}
     now = {name: value for name, value in fields.items() if name not in ("tags", "external_ids")}
     return now, later
+
+
+def check_later(later: Mapping[str, Any]) -> None:
+    """Raises InvalidFields for tags or ids elsewhere that no row can have."""
+    _check_tags(later.get("tags", ()))
+    for system, value in later.get("external_ids", {}).items():
+        _check_external_id(system, value)
+
+
+def attach(rows: Sequence[tuple[Deal | Contact | Company, Mapping[str, Any]]]) -> None:
+    """Give rows of one kind that were just saved for the first time their tags and ids elsewhere, checked before.
+
+    However many there are, it takes a handful of statements.
+    """
+    by_name = {tag.name.lower(): tag for tag in tags_named(_all_tags(rows))}
+    links: list[Any] = []
+    ids: list[ExternalId] = []
+    for row, later in rows:
+        owner = str(row._meta.model_name)
+        if not isinstance(row, Company):
+            tags = {by_name[name.strip().lower()].pk for name in later.get("tags", ())}
+            links += [row.tags.through(**{f"{owner}_id": row.pk}, tag_id=pk) for pk in sorted(tags)]
+        for system, value in later.get("external_ids", {}).items():
+            if value is not None:
+                ids.append(ExternalId(**{owner: row}, system=system, value=value))
+    if links:
+        type(links[0]).objects.bulk_create(links, batch_size=1000)
+    ExternalId.objects.bulk_create(ids, batch_size=1000)
+
+
+def _all_tags(rows: Iterable[tuple[Any, Mapping[str, Any]]]) -> list[str]:
+    return [name for _row, later in rows for name in later.get("tags", ())]
 
 
 def change_row(row: Deal | Contact | Company, *, actor: Actor, at: datetime, **fields: Any) -> Change:

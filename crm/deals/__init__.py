@@ -6,6 +6,7 @@ history, and sends our signals, all in one transaction.
 
 from crm.deals.bulk import Outcome, close_many, move_many, update_many
 from crm.deals.door import lock_deals, lock_present, number_events
+from crm.deals.each import Draft, change_each, create_each, delete_many
 from crm.deals.errors import (
     DealError,
     EntryNotAllowed,
@@ -33,6 +34,7 @@ from crm.deals.verbs import (
 
 __all__ = [
     "DealError",
+    "Draft",
     "EntryNotAllowed",
     "InvalidFields",
     "MissingFields",
@@ -45,9 +47,12 @@ __all__ = [
     "StaleVersion",
     "UnknownDeals",
     "bulk_move",
+    "change_each",
     "close_many",
     "create_deal",
+    "create_each",
     "delete_deal",
+    "delete_many",
     "lock_deals",
     "lock_present",
     "lose_deal",
