@@ -233,6 +233,8 @@ SWEEPS = [
     "crm.tasks.remind_renewals",
     "crm.tasks.compare_changed",
     "crm.tasks.remind_activities",
+    "crm.tasks.work_imports",
+    "crm.tasks.cut_imports",
     "webhooks.tasks.fetch_recordings",
 ]
 

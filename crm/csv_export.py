@@ -31,6 +31,11 @@ def safe(value: Any) -> Any:
     return f"'{text}" if text.startswith(_FORMULAS) else text
 
 
+def unquoted(text: str) -> str:
+    """The text as it was before `safe`."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULAS) else text
+
+
 def lines(rows: Iterable[Sequence[Any]]) -> str:
     text = StringIO()
     csv.writer(text).writerows([safe(value) for value in row] for row in rows)

@@ -17,7 +17,7 @@ from crm.calls import calls_with, forget_caller
 from crm.contacts import update_contact
 from crm.deals import lock_present, update_deal
 from crm.merging import merged_ids
-from crm.models import Activity, Change, Contact, Deal, ExternalId
+from crm.models import Activity, Change, Contact, Deal, ExternalId, ImportRow
 from crm.timeline import Touched, answers_to
 
 
@@ -53,6 +53,7 @@ def erase_contact(*, contact_id: int, actor: Actor) -> Contact:
     erased.custom_fields, erased.erased_at = {}, timezone.now()
     erased.save(update_fields=["custom_fields", "erased_at"])
     ExternalId.objects.filter(contact=contact).delete()
+    ImportRow.objects.filter(contact=contact).update(cells=[], reason="")
     _clean_history(contact, deal_ids=[deal.pk for deal in deals])
     return erased
 

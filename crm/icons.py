@@ -80,6 +80,7 @@ ICONS = {
     "theme": "sun-moon",
     "trash": "trash-2",
     "undo": "undo-2",
+    "upload": "upload",
     "unfold": "unfold-horizontal",
     "user": "user",
     "won": "trophy",

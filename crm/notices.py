@@ -52,7 +52,7 @@ def notify(
     """
     notices = []
     for user in users:
-        with _as_read_by(user):
+        with as_read_by(user):
             line = " ".join(_written(subject).split())[:200]
             notices.append(Notice(user=user, kind=kind, subject=line, body=_written(body), url=url))
     made = Notice.objects.bulk_create(notices)
@@ -63,7 +63,8 @@ def notify(
     return made
 
 
-def _as_read_by(user: User) -> ExitStack:
+def as_read_by(user: User) -> ExitStack:
+    """The language and the time zone of a person, for the length of a `with`."""
     stack = ExitStack()
     stack.enter_context(translation.override(user.language or settings.LANGUAGE_CODE))
     stack.enter_context(timezone.override(ZoneInfo(user.time_zone or settings.TIME_ZONE)))

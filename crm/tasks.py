@@ -3,6 +3,7 @@
 from django.utils import timezone
 
 from crm import activities, duplicates, login_limits, notices, password_reset, subscriptions
+from crm.imports import jobs as imports
 
 
 def mail_notices() -> None:
@@ -38,3 +39,13 @@ def compare_changed() -> None:
 def cut_attempts() -> None:
     """Remove tries to log in that are too old to count."""
     login_limits.cut_attempts(now=timezone.now())
+
+
+def work_imports() -> None:
+    """Go on with what is to be imported, or undone."""
+    imports.work_jobs()
+
+
+def cut_imports() -> None:
+    """Remove the rows of files that have grown old."""
+    imports.cut_rows(now=timezone.now())

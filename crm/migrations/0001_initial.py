@@ -11,6 +11,7 @@ import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.text
 import django.utils.timezone
+import uuid
 from django.conf import settings
 from decimal import Decimal
 from django.db import migrations, models
@@ -666,6 +667,66 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'products on deals',
                 'ordering': ['id'],
                 'constraints': [models.CheckConstraint(condition=models.Q(('discount__range', (0, 100)), ('quantity__gt', 0), ('unit_price__gte', 0)), name='a_line_has_a_quantity_a_price_and_a_discount_of_at_most_all')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Import',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('entity', models.CharField(choices=[('deal', 'Deal'), ('contact', 'Contact'), ('company', 'Company')], max_length=10, verbose_name='what it holds')),
+                ('file_name', models.CharField(max_length=200, verbose_name='file')),
+                ('heads', models.JSONField()),
+                ('row_count', models.PositiveIntegerField()),
+                ('mapping', models.JSONField(default=list)),
+                ('choices', models.JSONField(default=dict)),
+                ('checked', models.JSONField(null=True)),
+                ('chain', models.UUIDField(default=uuid.uuid4)),
+                ('changes_after', models.BigIntegerField(default=0)),
+                ('changes_until', models.BigIntegerField(default=0)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('created_by', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='imports', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'ordering': ['-id'],
+            },
+        ),
+        migrations.CreateModel(
+            name='ImportJob',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('state', models.CharField(choices=[('running', 'Running'), ('done', 'Done'), ('cancelled', 'Cancelled')], default='running', max_length=9)),
+                ('total', models.PositiveIntegerField(default=0)),
+                ('looked_at', models.PositiveIntegerField(default=0)),
+                ('after', models.CharField(blank=True, max_length=40)),
+                ('until', models.CharField(blank=True, max_length=40)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('finished_at', models.DateTimeField(null=True)),
+                ('kind', models.CharField(choices=[('check', 'Check'), ('run', 'Import'), ('undo', 'Undo')], max_length=5)),
+                ('tally', models.JSONField(default=dict)),
+                ('created_by', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('imported', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='jobs', to='crm.import')),
+            ],
+            options={
+                'ordering': ['-id'],
+                'abstract': False,
+                'indexes': [models.Index(condition=models.Q(('state', 'running')), fields=['id'], name='import_job_running')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('state', 'running')), fields=('imported',), name='an_import_does_one_thing_at_a_time'), models.UniqueConstraint(condition=models.Q(('kind', 'run')), fields=('imported',), name='an_import_is_run_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='ImportRow',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('number', models.PositiveIntegerField()),
+                ('cells', models.JSONField()),
+                ('outcome', models.CharField(blank=True, choices=[('created', 'Created'), ('updated', 'Updated'), ('skipped', 'Skipped'), ('failed', 'Failed')], max_length=7)),
+                ('reason', models.TextField(blank=True)),
+                ('contact', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='import_rows', to='crm.contact')),
+                ('imported', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='rows', to='crm.import')),
+            ],
+            options={
+                'ordering': ['number'],
+                'constraints': [models.UniqueConstraint(fields=('imported', 'number'), name='a_row_of_a_file_is_kept_once')],
             },
         ),
     ]

@@ -8,6 +8,7 @@ from crm.models.deals import Deal, DealQuerySet, DealsGoThroughTheDoor
 from crm.models.duplicates import DuplicateCompanies, DuplicateContacts
 from crm.models.external_ids import ExternalId
 from crm.models.files import DealFile
+from crm.models.imports import Import, ImportJob, ImportRow
 from crm.models.labels import LostReason, Source, Tag
 from crm.models.logins import Invitation, LoginAttempt, TwoStep
 from crm.models.notices import Notice
@@ -36,6 +37,9 @@ __all__ = [
     "DuplicateContacts",
     "ExternalId",
     "IdempotentAnswer",
+    "Import",
+    "ImportJob",
+    "ImportRow",
     "Invitation",
     "LoginAttempt",
     "LostReason",
