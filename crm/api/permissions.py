@@ -47,6 +47,13 @@ class AdminsWrite(Everybody):
         return Scope.READ if safe else Scope.ADMIN
 
 
+class ManagersWrite(Everybody):
+    """Administrators and managers write: what touches deals of people whom a rep does not see."""
+
+    def role_may(self, user: User, *, safe: bool) -> bool:
+        return safe or user.sees_all_deals
+
+
 class AdminOnly(AdminsWrite):
     """Administrators alone, for reading too."""
 

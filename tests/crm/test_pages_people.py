@@ -13,6 +13,7 @@ from crm.deals import create_deal
 from crm.duplicates import compare_changed
 from crm.merging import merge_contacts
 from crm.models import Activity, Call, Change, Company, Contact, CustomField, Stage, Tag, User
+from tests.crm.api import ApiClient, errors
 from tests.crm.pages import browser_of, texts
 
 
@@ -302,3 +303,36 @@ def test_only_administrators_erase_on_the_page(maria: Contact, manager: User, bo
     maria.refresh_from_db()
     assert maria.erased_at is None
     assert not Tag.objects.exists()
+
+
+# ---- The API and Django's admin ----
+
+
+def test_the_api_merges_and_names_duplicates(
+    api: ApiClient, maria: Contact, twin: Contact, manager: User, bob: User
+) -> None:
+    found = api.get(f"contacts/{maria.pk}/duplicates/").json()
+    assert found == [{"id": twin.pk, "name": "Maria S.", "signs": ["email"]}]
+    address = f"contacts/{maria.pk}/merge/"
+    assert ApiClient(bob).post(address, other=twin.pk).status_code == 403
+    assert api.post(address, other=maria.pk).status_code == 422
+    assert errors(api.post(address, other=987654)) == [("invalid", "other")]
+    answer = ApiClient(manager).post(address, other=twin.pk, take=["job_title"])
+    assert (answer.status_code, answer.json()["job_title"]) == (200, "Buyer")
+    assert api.get(f"contacts/{twin.pk}/").status_code == 404
+
+
+def test_a_contact_written_in_the_admin_leaves_history(as_alice: Client, maria: Contact) -> None:
+    form = {"name": "Maria Silva", "emails": "maria@example.com", "phones": "(11) 91234-5678", "tax_id": ""}
+    form |= {"job_title": "Buyer", "company": "", "custom_fields": "{}"}
+    assert as_alice.post(f"/admin/crm/contact/{maria.pk}/change/", form).status_code == 302
+    changes = Change.objects.filter(entity="contact", object_id=maria.pk, verb="changed")
+    assert sorted(changes.values_list("field", "actor_name")) == [("job_title", "Alice"), ("name", "Alice")]
+    assert as_alice.post("/admin/crm/contact/add/", form | {"name": "Rui", "phones": "12"}).status_code == 302
+    assert not Contact.objects.filter(name="Rui").exists()
+    assert as_alice.post("/admin/crm/contact/add/", form | {"name": "Rui"}).status_code == 302
+    rui = Contact.objects.get(name="Rui")
+    assert rui.phones == ["+5511912345678"]
+    as_alice.post(f"/admin/crm/contact/{rui.pk}/delete/", {"post": "yes"})
+    told = Change.objects.filter(entity="contact", object_id=rui.pk).order_by("id")
+    assert list(told.values_list("verb", flat=True)) == ["created", "deleted"]
