@@ -67,7 +67,7 @@ def _answers(address: str) -> bool:
     try:
         with urllib.request.urlopen(address, timeout=5):
             return True
-    except URLError:
+    except (URLError, TimeoutError):
         return False
 
 
