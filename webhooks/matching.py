@@ -203,7 +203,7 @@ def find_contact(identity: Identity) -> Contact | None:
             return contact
     phones = all_phone_variants(identity.phones)
     return _surest(
-        Contact.objects.select_related("company"),
+        Contact.objects.all(),
         Q(tax_id=identity.person_tax_id) if identity.person_tax_id else Q(),
         Q(emails__overlap=list(identity.emails)) if identity.emails else Q(),
         Q(phones__overlap=phones) if phones else Q(),
@@ -232,6 +232,8 @@ def _surest(rows: QuerySet[Row], *keys: Q) -> QuerySet[Row]:
     known = [key for key in keys if key]
     if not known:
         return rows.none()
+    if len(known) == 1:
+        return rows.filter(known[0]).order_by("pk")
     sure = Case(*(When(key, then=Value(place)) for place, key in enumerate(known)))
     return rows.filter(_any(known)).order_by(sure, "pk")
 

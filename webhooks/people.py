@@ -107,7 +107,7 @@ def _complete(contact: Contact, told: dict[str, Any], *, company: Company | None
         "emails": [] if _is_emptied("emails", told) else [*contact.emails, *emails],
         "phones": [] if _is_emptied("phones", told) else [*contact.phones, *phones],
     }
-    if contact.company is None and company is not None:
+    if contact.company_id is None and company is not None:
         fields["company"] = company
     return update_contact(contact_id=contact.pk, actor=actor, fields=fields)
 

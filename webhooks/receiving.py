@@ -82,8 +82,7 @@ def _asked(request: HttpRequest, endpoint: InboundEndpoint) -> HttpResponse | No
 
 def apply_in_turn(waiting: Waiting) -> HttpResponse:
     """Apply what was taken in, and answer."""
-    stored = waiting.stored
-    stored = apply_request(request_id=stored.pk, now=stored.received_at, endpoint=stored.endpoint)
+    stored = apply_request(request=waiting.stored, now=waiting.stored.received_at)
     return _dressed(answer(stored), waiting.asked, stored.endpoint)
 
 

@@ -53,7 +53,7 @@ def replay(*, request_id: str, now: datetime) -> InboundRequest:
         if _held_by_another(request):
             raise NotReplayable(_("A later request with the same content was applied already."))
         restart(request, now=now)
-    return apply_request(request_id=request_id, now=now)
+    return apply_request(request=InboundRequest.objects.get(pk=request_id), now=now)
 
 
 def _held_by_another(request: InboundRequest) -> bool:

@@ -7,6 +7,7 @@ process that dies costs a wait, and a request that kills its process is given up
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -14,7 +15,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import connection, transaction
-from django.db.models import F, Min
+from django.db.models import Min
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -173,47 +174,57 @@ def _insert_statement() -> str:
 # ---- Applying ----
 
 
-def claim(*, request_id: str, now: datetime) -> bool:
-    """Take up a request that is due. False where it is not, or no longer; a request tried in vain too often fails."""
-    due = InboundRequest.objects.waiting().filter(pk=request_id, next_try_at__lte=now)
-    tries = due.values_list("tries", flat=True).first()
-    if tries is None:
-        return False
-    if tries >= len(WAITS):
+_CLAIM = """
+    UPDATE webhooks_inboundrequest
+    SET tries = tries + 1, next_try_at = %(now)s + (%(waits)s)[least(tries + 1, %(most)s)]
+    WHERE id = %(id)s AND state = 'received' AND next_try_at <= %(now)s RETURNING *
+"""
+
+
+def claim(*, request_id: str, now: datetime) -> InboundRequest | None:
+    """Take up a request that is due. None where it is not, or no longer; a request tried in vain too often fails."""
+    claimed = {"id": request_id, "now": now, "waits": WAITS, "most": len(WAITS)}
+    request = next(iter(InboundRequest.objects.raw(_CLAIM, claimed)), None)
+    if request is not None and request.tries > len(WAITS):
         _give_up(request_id, now=now)
-        return False
-    return bool(due.filter(tries=tries).update(tries=F("tries") + 1, next_try_at=now + WAITS[tries]))
+        return None
+    return request
 
 
-def apply_request(
-    *, request_id: str, now: datetime, endpoint: InboundEndpoint | None = None
-) -> InboundRequest:
+def apply_request(*, request: InboundRequest, now: datetime) -> InboundRequest:
     """Apply a claimed request and return it as it then is: applied, ignored, rejected; `received` with the reason
     `review` where a person has to choose; or, where something went wrong on our side, still `received` until its
-    next try, after the last one `failed`. `endpoint` is the request's, where the caller has it at hand.
+    next try, after the last one `failed`.
     """
     try:
-        with transaction.atomic():
-            request = InboundRequest.objects.select_for_update().get(pk=request_id)
-            if endpoint is not None:
-                request.endpoint = endpoint
-            if request.state == State.RECEIVED:
-                _finish(request, now=now)
+        if request.state == State.RECEIVED:
+            _finish(request, now=now)
     except Exception:
         # Whatever it is, the sender is not to blame: a deadlock passes, and a mistake of ours gets mended.
-        log.exception("Inbound request %s could not be applied.", request_id)
-        tries = InboundRequest.objects.values_list("tries", flat=True).get(pk=request_id)
+        log.exception("Inbound request %s could not be applied.", request.pk)
+        tries = InboundRequest.objects.values_list("tries", flat=True).get(pk=request.pk)
         if tries >= len(WAITS):
-            _give_up(request_id, now=now)
-        return InboundRequest.objects.select_related("endpoint", "first_request").get(pk=request_id)
+            _give_up(request.pk, now=now)
+        return _as_it_is(request)
     else:
         return request
 
 
+def _as_it_is(request: InboundRequest) -> InboundRequest:
+    return InboundRequest.objects.select_related("endpoint", "first_request").get(pk=request.pk)
+
+
 def _finish(request: InboundRequest, *, now: datetime) -> None:
-    """Do what the request asks and write what became of it. A refusal undoes the doing, not the writing."""
+    """Do what the request asks and write what became of it, in one transaction. A refusal undoes it and is written
+    in another one.
+    """
     try:
-        applied = attempt(request)
+        with transaction.atomic():
+            applied = attempt(request)
+            deals = list(dict.fromkeys(each.deal.pk for each in applied if each.deal))
+            several = deals if len(deals) > 1 else []
+            changes = changes_of(applied)
+            _write(request, State.APPLIED, now=now, deal=applied[0].deal, deals=several, changes=changes)
     except InvalidDocument as error:
         missing = all(row["code"] == "no_match" for row in error.problems)
         reason = Reason.NO_MATCH if missing else Reason.INVALID
@@ -226,17 +237,12 @@ def _finish(request: InboundRequest, *, now: datetime) -> None:
         _write(request, State.IGNORED, now=now, deal=nothing.deal, **why)
     except NeedsDecision:
         _put_up_for_review(request)
-    else:
-        deals = list(dict.fromkeys(each.deal.pk for each in applied if each.deal))
-        several = deals if len(deals) > 1 else []
-        changes = changes_of(applied)
-        _write(request, State.APPLIED, now=now, deal=applied[0].deal, deals=several, changes=changes)
 
 
 def attempt(request: InboundRequest) -> list[Applied]:
-    """Apply what is in a request, in a transaction of its own within the caller's.
+    """Apply what is in a request, in the caller's transaction.
 
-    Raises InvalidDocument, NotWanted, NothingToDo, NeedsDecision, and has then done nothing.
+    Raises InvalidDocument, NotWanted, NothingToDo, NeedsDecision: the caller then rolls back.
     """
     endpoint = request.endpoint
     actor = Actor.inbound(
@@ -250,7 +256,7 @@ def attempt(request: InboundRequest) -> list[Applied]:
         headers=request.headers,
     )
     documents = judged(records)
-    with transaction.atomic(), acting_as(actor):
+    with acting_as(actor):
         return apply_documents(documents, endpoint=endpoint, actor=actor, decisions=request.decisions)
 
 
@@ -277,10 +283,13 @@ def _problems_of(request: InboundRequest) -> list[Problem]:
     return []
 
 
+@transaction.atomic
 def _put_up_for_review(request: InboundRequest) -> None:
     """It keeps its key, so that a repeat is one, and is due no more until somebody has chosen."""
     request.reason, request.next_try_at = Reason.REVIEW, None
-    request.save(update_fields=["reason", "next_try_at"])
+    waiting = InboundRequest.objects.waiting().filter(pk=request.pk)
+    if not waiting.update(reason=request.reason, next_try_at=None):
+        raise RuntimeError(f"{request.pk} was finished twice")
     tell_of_review(request=request)
 
 
@@ -333,13 +342,17 @@ def oldest_due(*, now: datetime) -> datetime | None:
 
 
 def apply_due(*, now: datetime, most: int = 100) -> int:
-    """Apply what is due, oldest first, and return how many were taken up."""
+    """Apply what is due, oldest first, and return how many were taken up. Each endpoint is read once."""
     due = InboundRequest.objects.waiting().filter(next_try_at__lte=now).order_by("next_try_at")
+    endpoints: dict[int, InboundEndpoint] = {}
     claimed = 0
     for request_id in due.values_list("pk", flat=True)[:most]:
-        if claim(request_id=request_id, now=now):
+        if request := claim(request_id=request_id, now=now):
             claimed += 1
-            apply_request(request_id=request_id, now=timezone.now())
+            if request.endpoint_id not in endpoints:
+                endpoints[request.endpoint_id] = request.endpoint
+            request.endpoint = copy(endpoints[request.endpoint_id])  # what it refers to is read anew
+            apply_request(request=request, now=timezone.now())
     return claimed
 
 

@@ -61,7 +61,7 @@ def decide(*, request_id: str, number: int, deal_id: int | None, now: datetime) 
         if deal_id is not None and not Deal.objects.filter(pk=deal_id).exists():
             raise NothingToDecide(_("This deal is not there any more."))
         restart(request, now=now, decisions={**request.decisions, str(number): deal_id})
-    return apply_request(request_id=request_id, now=now)
+    return apply_request(request=InboundRequest.objects.get(pk=request_id), now=now)
 
 
 def set_aside(*, request_id: str, by: User, now: datetime) -> InboundRequest:
