@@ -41,6 +41,10 @@ State, Reason = InboundRequest.State, InboundRequest.Reason
 WAITS = [timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 3600, 3600)]
 
 
+class FinishedMeanwhile(Exception):
+    """Somebody else has done with the request while we were at it; what we did is to be undone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """What came in, as far as it is kept. `query` and `headers` are masked."""
@@ -199,6 +203,8 @@ def apply_request(*, request: InboundRequest, now: datetime) -> InboundRequest:
     try:
         if request.state == State.RECEIVED:
             _finish(request, now=now)
+    except FinishedMeanwhile:
+        return _as_it_is(request)
     except Exception:
         # Whatever it is, the sender is not to blame: a deadlock passes, and a mistake of ours gets mended.
         log.exception("Inbound request %s could not be applied.", request.pk)
@@ -289,16 +295,16 @@ def _put_up_for_review(request: InboundRequest) -> None:
     request.reason, request.next_try_at = Reason.REVIEW, None
     waiting = InboundRequest.objects.waiting().filter(pk=request.pk)
     if not waiting.update(reason=request.reason, next_try_at=None):
-        raise RuntimeError(f"{request.pk} was finished twice")
+        raise FinishedMeanwhile(request.pk)
     tell_of_review(request=request)
 
 
 def _write(request: InboundRequest, state: InboundRequest.State, *, now: datetime, **result: Any) -> None:
-    """From `received` to `state`, once."""
+    """From `received` to `state`, once. Raises FinishedMeanwhile."""
     fresh = {"reason": "", "detail": "", "errors": [], "changes": {}}
     result = {**fresh, **result, "state": state, "processed_at": now, "next_try_at": None}
     if not InboundRequest.objects.waiting().filter(pk=request.pk).update(**result):
-        raise RuntimeError(f"{request.pk} was finished twice")
+        raise FinishedMeanwhile(request.pk)
     for name, value in result.items():
         setattr(request, name, value)
 

@@ -18,7 +18,7 @@ from tests.webhooks.conftest import Sender, states
 from webhooks import lane, receiving, wakes
 from webhooks.models import InboundEndpoint, InboundRequest
 from webhooks.replays import NotReplayable, replay
-from webhooks.requests import apply_due, oldest_due
+from webhooks.requests import apply_due, apply_request, oldest_due
 
 NothingChanges = Callable[[], None]
 
@@ -110,6 +110,18 @@ def test_a_request_whose_process_died_is_finished_by_the_sweeper(
     assert apply_due(now=later) == 1
     assert (oldest_due(now=later), states()) == (None, [("applied", "")])
     assert (Deal.objects.get().title, Activity.objects.count()) == ("paid", 1)
+
+
+def test_what_was_finished_by_another_meanwhile_is_undone(
+    endpoint: InboundEndpoint, deal: Deal, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    _store_and_die(endpoint, deal, monkeypatch)
+    slow = InboundRequest.objects.get()
+    assert apply_due(now=timezone.now() + timedelta(seconds=6)) == 1
+    version = Deal.objects.get().version
+    assert apply_request(request=slow, now=timezone.now()).state == "applied"
+    assert (Activity.objects.count(), Deal.objects.get().version) == (1, version)
+    assert "could not be applied" not in caplog.text
 
 
 def test_what_goes_wrong_on_our_side_is_tried_again_five_times_and_then_failed(
