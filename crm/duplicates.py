@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from django.contrib.postgres.lookups import TrigramWordSimilar
+from django.contrib.postgres.lookups import TrigramSimilar
 from django.contrib.postgres.search import TrigramSimilarity
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Q, QuerySet
@@ -19,7 +19,7 @@ from django.db.models.lookups import Exact
 
 from crm.folding import Folded, fold
 from crm.models import Company, Contact, DuplicateCompanies, DuplicateContacts, User
-from crm.models.contacts import CNPJ_ROOT, company_words, contact_words
+from crm.models.contacts import CNPJ_ROOT
 from crm.models.duplicates import Duplicate
 from crm.phones import all_phone_variants
 
@@ -59,23 +59,20 @@ def _find(row: Party, *, beside: Collection[int] = ()) -> list[Found[Party]]:
     if getattr(row, "erased_at", None) is not None:
         return []
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL pg_trgm.word_similarity_threshold = %s", [ALIKE])
+        cursor.execute("SET LOCAL pg_trgm.similarity_threshold = %s", [ALIKE])
     others: QuerySet[Any] = type(row).objects.exclude(pk=row.pk)
     ids = others.filter(pk__in=beside).order_by().values("pk")
     for condition in _conditions(row):
         ids = ids.union(others.filter(condition).order_by().values("pk")[:MOST])
     likeness = TrigramSimilarity(Folded("name"), fold(row.name))
     compared = others.annotate(likeness=likeness)
-    namesakes = compared.filter(_alike(row), likeness__gte=ALIKE).order_by("-likeness", "pk")
-    ids = ids.union(namesakes.values("pk")[:_NAMESAKES])
-    found = [_compared(row, other) for other in compared.filter(pk__in=ids)]
+    alike = compared.filter(TrigramSimilar(Folded("name"), fold(row.name)))
+    ids = ids.union(alike.order_by("-likeness", "pk").values("pk")[:_NAMESAKES])
+    # Asked for first: with the search for them inside, the database looks through everybody.
+    found = [
+        _compared(row, other) for other in compared.filter(pk__in=list(ids.values_list("pk", flat=True)))
+    ]
     return sorted((each for each in found if each.signs), key=lambda each: (-each.score, each.row.pk))
-
-
-def _alike(row: Contact | Company) -> Q:
-    """By the index of search, in which the name stands with more; how alike the names themselves are is seen later."""
-    words = contact_words() if isinstance(row, Contact) else company_words()
-    return Q(TrigramWordSimilar(words, fold(row.name)))
 
 
 def _conditions(row: Contact | Company) -> list[Q]:

@@ -729,4 +729,12 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('imported', 'number'), name='a_row_of_a_file_is_kept_once')],
             },
         ),
+        migrations.AddIndex(
+            model_name='contact',
+            index=django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass(crm.folding.Folded('name'), name='gin_trgm_ops'), name='contact_by_likeness'),
+        ),
+        migrations.AddIndex(
+            model_name='company',
+            index=django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass(crm.folding.Folded('name'), name='gin_trgm_ops'), name='company_by_likeness'),
+        ),
     ]

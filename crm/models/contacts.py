@@ -54,6 +54,8 @@ class Company(models.Model):
             models.Index(fields=["name"], name="company_by_name"),
             # Search, and the filter of deals on text: pieces of the name, the domain and the tax id.
             GinIndex(OpClass(company_words(), name="gin_trgm_ops"), name="company_by_words"),
+            # Duplicates: names that are spelled alike.
+            GinIndex(OpClass(Folded("name"), name="gin_trgm_ops"), name="company_by_likeness"),
             # Duplicates that share the first eight digits of a CNPJ, which are the firm's; the rest is the branch's.
             models.Index(
                 Left("tax_id", CNPJ_ROOT), condition=~models.Q(tax_id=""), name="company_by_cnpj_root"
@@ -106,6 +108,8 @@ class Contact(models.Model):
             GinIndex(fields=["phones"], name="contact_by_phone"),
             # Search, and the filter of deals on text: pieces of the name, the first e-mail and the first phone.
             GinIndex(OpClass(contact_words(), name="gin_trgm_ops"), name="contact_by_words"),
+            # Duplicates: names that are spelled alike.
+            GinIndex(OpClass(Folded("name"), name="gin_trgm_ops"), name="contact_by_likeness"),
             # The list of contacts, page by page.
             models.Index(fields=["name", "id"], name="contact_by_name"),
             # What has changed since it was last compared with the others.
