@@ -228,6 +228,15 @@ def test_a_deal_is_won_lost_with_a_reason_and_reopened(api: ApiClient, deal: Dea
     assert deal.activities.get().body == "Too dear"
 
 
+def test_a_deal_is_won_for_a_value_on_an_earlier_day_and_never_on_a_later_one(
+    api: ApiClient, deal: Deal
+) -> None:
+    later = api.post(f"deals/{deal.pk}/win/", closed_on="2999-01-01")
+    assert (later.status_code, errors(later)) == (400, [("invalid", "closed_on")])
+    won = api.post(f"deals/{deal.pk}/win/", value="1200.50", closed_on="2026-01-05").json()
+    assert (won["status"], won["value"], won["closed_at"][:10]) == ("won", "1200.50", "2026-01-05")
+
+
 def test_a_deleted_deal_is_gone_and_its_history_stays(api: ApiClient, deal: Deal) -> None:
     assert api.delete(f"deals/{deal.pk}/").status_code == 204
     assert api.get(f"deals/{deal.pk}/").status_code == 404

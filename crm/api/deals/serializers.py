@@ -85,6 +85,13 @@ class MoveSerializer(VersionSerializer):
     after = serializers.IntegerField(required=False, allow_null=True, min_value=1)
 
 
+class WinSerializer(VersionSerializer):
+    """What it was worth in the end, and an earlier day on which it was won; else its value, and today."""
+
+    value = serializers.DecimalField(max_digits=14, decimal_places=2, min_value=0, required=False)
+    closed_on = serializers.DateField(required=False)
+
+
 class LoseSerializer(VersionSerializer):
     lost_reason = serializers.PrimaryKeyRelatedField(queryset=LostReason.objects.all())
     note = serializers.CharField(required=False, allow_blank=True)

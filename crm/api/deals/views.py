@@ -19,6 +19,7 @@ from crm.api.deals.serializers import (
     MoveSerializer,
     TimelineSerializer,
     VersionSerializer,
+    WinSerializer,
 )
 from crm.api.pagination import StrictOrdering
 from crm.api.schema import ErrorsSerializer
@@ -80,11 +81,11 @@ class DealViewSet(WritableResource[Deal]):
         deal, asked = self.get_object(), self._asked(MoveSerializer)
         return self._answer(deals.move_deal(deal_id=deal.pk, actor=self.actor, **asked))
 
-    @extend_schema(request=VersionSerializer, responses=_ANSWERS)
+    @extend_schema(request=WinSerializer, responses=_ANSWERS)
     @action(detail=True, methods=["post"])
     def win(self, request: Request, pk: str) -> Response:
-        """Close the deal as won."""
-        deal, asked = self.get_object(), self._asked(VersionSerializer)
+        """Close the deal as won, for another value or on an earlier day where they are given."""
+        deal, asked = self.get_object(), self._asked(WinSerializer)
         return self._answer(deals.win_deal(deal_id=deal.pk, actor=self.actor, **asked))
 
     @extend_schema(request=LoseSerializer, responses=_ANSWERS)
