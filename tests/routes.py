@@ -20,9 +20,12 @@ from crm.invitations import link_of
 from crm.models import (
     Activity,
     Call,
+    Company,
+    Contact,
     CustomField,
     Deal,
     DealLine,
+    Import,
     Invitation,
     LostReason,
     Notice,
@@ -111,7 +114,16 @@ def _of_the_crm(deal: Deal, *, rep: User, admin: User) -> dict[str, Any]:
     token, _text = create_token(owner=rep, name="Bruna's", scopes=["read"])
     view = SavedView.objects.create(owner=rep, name="Hers", layout="list", query="status=open")
     product = Product.objects.create(name="Support")
+    imported = Import.objects.create(
+        entity="contact",
+        file_name="people.csv",
+        heads=["Name"],
+        row_count=0,
+        mapping=["contact.name"],
+        created_by=admin,
+    )
     made = {
+        "import": imported,
         "deal": deal,
         "pipeline": deal.pipeline,
         "stage": deal.stage,
@@ -141,6 +153,8 @@ def _of_the_crm(deal: Deal, *, rep: User, admin: User) -> dict[str, Any]:
     return {
         **_ids(made),
         **words,
+        **_of_people("contact", deal.contact_id, Contact.objects.exclude(deals=deal)[0].pk),
+        **_of_people("company", deal.company_id, Company.objects.exclude(deals=deal)[0].pk),
         "bulk.verb": "owner",
         **dict.fromkeys(["views?", "view?", "new-view?"], "?layout=list"),
         "deal-field.name": "title",
@@ -149,6 +163,12 @@ def _of_the_crm(deal: Deal, *, rep: User, admin: User) -> dict[str, Any]:
         "uidb64": "MQ",
         "password_reset_confirm.token": "a-dead-one",
     }
+
+
+def _of_people(kind: str, pk: Any, other: Any) -> dict[str, Any]:
+    names = [f"{kind}-field", f"merge-{kind}-with", f"merge-{kind}", f"dismiss-{kind}", f"erase-{kind}"]
+    ids = {f"{name}.pk": pk for name in names} | {f"{name}.other_id": other for name in names}
+    return {**ids, f"{kind}-field.name": "name"}
 
 
 def _of_the_automations(deal: Deal, actor: Actor) -> dict[str, Any]:

@@ -143,7 +143,7 @@ def _who_waits(waiting: dict[str, Any], *, now: datetime) -> User | None:
 
 
 class ForgottenForm(PasswordResetForm):
-    email = forms.EmailField(label=gettext_lazy("E-mail"), max_length=254)
+    email = forms.EmailField(label=_("E-mail"), max_length=254)
 
     def __init__(self, *args: Any, request: HttpRequest | None = None, **options: Any) -> None:
         super().__init__(*args, **options)

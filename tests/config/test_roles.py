@@ -28,6 +28,8 @@ class For(Enum):
     DEAL = auto()  # whoever sees the deal it is about
     OWN = auto()  # the person whose it is
     OWNER = auto()  # the same, and administrators
+    MANAGERS = auto()  # managers and administrators
+    MERGES = auto()  # everybody reads, managers and administrators write
     CONFIG = auto()  # everybody reads, administrators write
     ADMINS = auto()  # administrators
 
@@ -42,6 +44,7 @@ PAGES = {
         deals deal-ids bulk undo-moves filters export-deals views new-view forecast search
         activities overdue-activities all-activities activity-calendar export-activities activity-count
         activity-about new-activity
+        new-contact contact-duplicates contact-field new-company company-duplicates company-field
         contacts contact companies company company-names subscriptions notices read-notices
         export-contacts export-companies export-subscriptions
         settings profile telephone security two-step tokens
@@ -51,12 +54,17 @@ PAGES = {
         new-deal-line deal-line remove-deal-line follow-products retry-recording
         activity complete-activity reopen-activity move-activity delete-activity
     """,
+    For.MANAGERS: """
+        imports new-import import import-mapping run-import cancel-import undo-import import-problems
+        merge-contact-with merge-contact dismiss-contact merge-company-with merge-company dismiss-company
+    """,
     For.OWN: "view delete-view notice",
     For.OWNER: "revoke-token",
     For.ADMINS: """
         rules new-rule preview-rule rule-condition rule toggle-rule delete-rule test-send
         destinations new-destination destination pause-destination resume-destination probe-destination
         recover-destination rotate-destination delete-destination destination-secret
+        erase-contact hours-of-deliveries export-deliveries
         deliveries newer-deliveries many-deliveries delivery resend-delivery cancel-delivery
         resend-job stop-resend-job
         endpoints new-endpoint new-endpoint-from-preset endpoint recording-access rotate-endpoint-url
@@ -82,6 +90,7 @@ API = {
         call-detail call-retry-recording
     """,
     For.OWNER: "apitoken-detail",
+    For.MERGES: "contact-duplicates contact-merge company-duplicates company-merge",
     For.CONFIG: """
         pipeline-list pipeline-detail stage-list stage-detail source-list source-detail
         lostreason-list lostreason-detail customfield-list customfield-detail team-list team-detail
@@ -117,6 +126,7 @@ ROLES = {
     "admin": "ana@example.com",
 }
 OTHERS = dict.fromkeys(("another rep", "manager"), 404)
+REPS = dict.fromkeys(("another rep", "rep"), 403)
 ALL_BUT_ADMINS = dict.fromkeys(("another rep", "rep", "manager"), 403)
 LOGIN = "to the login"
 READER = "read-only token"
@@ -127,6 +137,8 @@ REFUSALS: Mapping[For, Mapping[str, int]] = {
     For.DEAL: {"another rep": 404},
     For.OWN: {**OTHERS, "admin": 404},
     For.OWNER: OTHERS,
+    For.MANAGERS: REPS,
+    For.MERGES: REPS,
     For.CONFIG: ALL_BUT_ADMINS,
     For.ADMINS: ALL_BUT_ADMINS,
 }
@@ -221,4 +233,4 @@ def expected_of(role: str, whom: For, name: str, method: str) -> int | None:
         return 401
     if role == READER:
         return 403 if method != "get" or name == "destination-secret" else None
-    return None if whom == For.CONFIG and method == "get" else REFUSALS[whom].get(role)
+    return None if whom in (For.CONFIG, For.MERGES) and method == "get" else REFUSALS[whom].get(role)
