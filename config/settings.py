@@ -230,6 +230,7 @@ SWEEPS = [
     "crm.tasks.mail_notices",
     "crm.tasks.cut_notices",
     "crm.tasks.cut_attempts",
+    "crm.tasks.sweep_files",
     "crm.tasks.remind_renewals",
     "crm.tasks.compare_changed",
     "crm.tasks.remind_activities",

@@ -59,9 +59,9 @@ def export(
     return _pieces(BOM + lines([heads]), piece)
 
 
-async def _pieces(begin: str, piece: Callable[[Any], tuple[str, Any]]) -> AsyncIterator[str]:
+async def _pieces(begin: str, piece: Callable[[int | None], tuple[str, int | None]]) -> AsyncIterator[str]:
     yield begin
-    below: Any = None
+    below: int | None = None
     while True:
         text, below = await sync_to_async(piece)(below)
         yield text
@@ -71,12 +71,12 @@ async def _pieces(begin: str, piece: Callable[[Any], tuple[str, Any]]) -> AsyncI
 
 def _piece(
     ordered: QuerySet[_Row],
-    below: Any,
+    below: int | None,
     *,
     cells: Callable[[_Row], Sequence[Any]],
     language: str,
     zone: tzinfo,
-) -> tuple[str, Any]:
+) -> tuple[str, int | None]:
     """The lines of the next rows, and the id to go on below: None at the end."""
     with translation.override(language), timezone.override(zone):
         try:

@@ -2,7 +2,7 @@
 
 from django.utils import timezone
 
-from crm import activities, duplicates, login_limits, notices, password_reset, subscriptions
+from crm import activities, duplicates, files, login_limits, notices, password_reset, subscriptions
 from crm.imports import jobs as imports
 
 
@@ -34,6 +34,11 @@ def mail_password_reset(email: str) -> None:
 def compare_changed() -> None:
     """Look for duplicates of what has changed."""
     duplicates.compare_changed(now=timezone.now(), for_seconds=4)
+
+
+def sweep_files() -> None:
+    """Clear away files that belong to no deal (any more)."""
+    files.sweep(now=timezone.now())
 
 
 def cut_attempts() -> None:

@@ -18,6 +18,7 @@ from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 
+from crm.models import CustomField
 from webhooks.models import InboundEndpoint
 
 DEFAULT_RATE = 10  # a minute from one address
@@ -116,7 +117,8 @@ def _without_blanks(value: Any) -> Any:
 
 def with_campaign(document: Any, fields: Any) -> Any:
     """The native document with the campaign that brought the visitor: `utm_source` as the deal's source where it has
-    none, and all of it in the note. From an unmapped document the fields are taken away.
+    none, each in the added field of its name where deals have one, and all of it in the note. From an unmapped
+    document the fields are taken away.
     """
     if not isinstance(document, dict) or not isinstance(fields, dict):
         return document
@@ -125,9 +127,22 @@ def with_campaign(document: Any, fields: Any) -> Any:
         return document
     document = {name: value for name, value in document.items() if name not in campaign}
     deal = document.get("deal", {})
-    if "utm_source" in campaign and isinstance(deal, dict):
-        document["deal"] = {"source": campaign["utm_source"][:_LONGEST_SOURCE], **deal}
+    if isinstance(deal, dict):
+        document["deal"] = _with_source(deal, campaign)
     return {**document, "activity": _with_note(document.get("activity"), campaign)}
+
+
+def _with_source(deal: Mapping[str, Any], campaign: Mapping[str, str]) -> dict[str, Any]:
+    """The deal with its source and the added fields that are named as parts of the campaign; what it says stays."""
+    source = {"source": campaign["utm_source"][:_LONGEST_SOURCE]} if "utm_source" in campaign else {}
+    keys = CustomField.objects.filter(
+        entity=CustomField.Entity.DEAL, type=CustomField.Type.TEXT, key__in=campaign
+    )
+    added = {key: campaign[key] for key in keys.values_list("key", flat=True)}
+    said = deal.get("custom_fields", {})
+    if added and isinstance(said, dict):
+        return {**source, **deal, "custom_fields": {**added, **said}}
+    return {**source, **deal}
 
 
 def _with_note(activity: Any, campaign: Mapping[str, str]) -> Any:

@@ -23,6 +23,7 @@ from automations.rules import create_rule
 from config.demo import sales
 from config.demo.accounts import LOGINS, demo_is_loaded
 from config.demo.plans import load_calls, load_plans
+from config.demo.products import load_products
 from crm.actors import Actor
 from crm.contacts import create_company, create_contact
 from crm.deals import create_deal, lose_deal, move_deal, win_deal
@@ -72,6 +73,7 @@ def load_demo() -> bool:
     for board in (sales.SALES, sales.RENEWALS):
         team.fill(_create_pipeline(board), board)
     team.plan_activities()
+    load_products(actor=Actor.user(users[0]), now=team.now)
     load_plans(now=team.now, zone=ZONE)
     load_calls(now=team.now)
     _connect_erp(users[0])  # last, so that nothing of the above is sent

@@ -28,6 +28,7 @@ from crm.deals.edits import PLAIN_FIELDS, RELATED_FIELDS, Edit
 from crm.deals.entrance import Entrance
 from crm.deals.errors import InvalidFields, NotAChange, NotAMove
 from crm.edits import change_row, fields_of_new
+from crm.mentions import tell_mentioned
 from crm.models import Activity, Change, Deal, LostReason, Stage
 from crm.models.deals import open_door
 from crm.ranks import ranks_between
@@ -178,9 +179,11 @@ def delete_deal(*, deal_id: int, actor: Actor, version: int | None = None) -> No
 
 
 def add_note(*, deal: Deal, body: str, actor: Actor, subject: str = "") -> Activity:
-    """Write a note into a deal's timeline."""
+    """Write a note into a deal's timeline, and tell those who are named in it. For within a transaction."""
     fields = {"deal": deal, "kind": Activity.Kind.NOTE, "subject": subject, "body": body}
-    return create_activity(fields={**fields, "done_at": timezone.now()}, actor=actor)
+    note = create_activity(fields={**fields, "done_at": timezone.now()}, actor=actor)
+    tell_mentioned(note=note, deal=deal, actor=actor)
+    return note
 
 
 def _close(

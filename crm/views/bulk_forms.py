@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
@@ -93,6 +94,7 @@ class LoseForm(BulkForm):
     def prepare(self) -> None:
         self.fields["lost_reason"].required = LostReason.objects.filter(archived=False).exists()
 
+    @transaction.atomic
     def do(self, deal_ids: Sequence[int], actor: Actor) -> Outcome:
         fields = {"lost_reason": self.cleaned_data["lost_reason"]}
         outcome = close_many(deal_ids=deal_ids, actor=actor, status=Deal.Status.LOST, fields=fields)

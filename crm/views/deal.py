@@ -6,7 +6,6 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
-from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
@@ -23,7 +22,6 @@ from crm import formats
 from crm.actors import Actor
 from crm.agenda import next_monday, planned_rows
 from crm.deals import DealError, lock_present, reopen_deal
-from crm.deals.verbs import add_note
 from crm.history import deal_calls, deal_timeline, field_change_text, stage_stays
 from crm.models import Deal, Stage
 from crm.products import totals_of
@@ -31,17 +29,11 @@ from crm.signals import deal_actions_requested
 from crm.standings import standing_of
 from crm.timeline import DealAction, EntryKind, TimelineEntry, answers_to
 from crm.views.access import PageRequest
+from crm.views.composer_forms import composer_forms
 from crm.views.deal_fields import all_field_forms, field_form
 from crm.views.field_forms import FieldForm, save_field
 
 _RELATED = ("pipeline", "stage", "owner", "contact", "company", "source", "lost_reason")
-
-
-class NoteForm(forms.Form):
-    body = forms.CharField(
-        label=gettext_lazy("Note"),
-        widget=forms.Textarea(attrs={"rows": 2, "placeholder": gettext_lazy("Write a note…")}),
-    )
 
 
 def visible_deal(request: PageRequest, deal_id: int) -> Deal:
@@ -71,7 +63,8 @@ def deal(request: PageRequest, deal_id: int) -> HttpResponse:
         "lines": (lines := list(found.lines.all())),
         "totals": totals_of(lines),
         **_story(request, found),
-        "note_form": NoteForm(auto_id="note-%s"),
+        **composer_forms(found),
+        "files": found.files.all(),
         "now": now,
         "rendered_at": str(now.timestamp()),
     }
@@ -107,8 +100,8 @@ _STORIES = {
         StoryFilter("activities", gettext_lazy("Activities"), frozenset({EntryKind.ACTIVITY})),
         StoryFilter("calls", gettext_lazy("Calls"), frozenset({EntryKind.CALL})),
         StoryFilter("stages", gettext_lazy("Stages"), frozenset({EntryKind.STAGE})),
-        StoryFilter("sent", gettext_lazy("Sent"), frozenset({EntryKind.SENDING})),
-        StoryFilter("received", gettext_lazy("Received"), frozenset({EntryKind.INBOUND})),
+        StoryFilter("sent", gettext_lazy("Requests sent"), frozenset({EntryKind.SENDING})),
+        StoryFilter("received", gettext_lazy("Requests received"), frozenset({EntryKind.INBOUND})),
     )
 }
 _FIRST = 40  # entries, until more are asked for
@@ -191,19 +184,3 @@ def reopen(request: PageRequest, deal_id: int) -> HttpResponse:
     else:
         messages.success(request, _("“%(deal)s”: %(status)s") % {"deal": found, "status": status})
     return redirect(found)
-
-
-@login_required
-@require_POST
-def write_note(request: PageRequest, deal_id: int) -> HttpResponse:
-    """Keep a note; the answer is the empty composer, or the composer with what is wrong (422)."""
-    found = visible_deal(request, deal_id)
-    form = NoteForm(request.POST, auto_id="note-%s")
-    if not form.is_valid():
-        return render(request, "crm/_note_form.html", {"deal": found, "note_form": form}, status=422)
-    with transaction.atomic():
-        add_note(deal=found, body=form.cleaned_data["body"], actor=Actor.user(request.user))
-    composer = render(
-        request, "crm/_note_form.html", {"deal": found, "note_form": NoteForm(auto_id="note-%s")}
-    )
-    return trigger_client_event(composer, "deal-changed")

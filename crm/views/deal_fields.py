@@ -22,8 +22,15 @@ def field_form(deal: Deal, name: str, data: Any = None) -> FieldForm:
 
 
 def all_field_forms(deal: Deal) -> list[FieldForm]:
-    """Every field of a deal, in the order of the page."""
-    return _DEALS.forms(deal)
+    """Every field of a deal, in the order of the page: the campaign's stand behind the source."""
+    forms = _DEALS.forms(deal)
+    campaign = [form for form in forms if form.name.startswith(_CAMPAIGN)]
+    others = [form for form in forms if form not in campaign]
+    behind = next(place for place, form in enumerate(others, 1) if form.name == "source")
+    return [*others[:behind], *campaign, *others[behind:]]
+
+
+_CAMPAIGN = "custom_fields.utm_"
 
 
 def _save(deal: Deal, actor: Actor, fields: Mapping[str, Any]) -> None:

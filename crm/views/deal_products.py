@@ -1,5 +1,6 @@
 """The products on a deal's page: a dialog for each line, and whether the deal's value follows them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -14,7 +15,7 @@ from django_htmx.http import trigger_client_event
 
 from crm.actors import Actor
 from crm.deals import DealError
-from crm.models import Deal, DealLine, Period, Product
+from crm.models import DealLine, Period, Product
 from crm.products import StaleLine, delete_line, follow_products, write_line
 from crm.views.access import PageRequest
 from crm.views.deal import visible_deal
@@ -83,7 +84,7 @@ def line(request: PageRequest, deal_id: int, line_id: int | None = None) -> Http
     except DealError as error:
         form.add_error(None, str(error))
         return _form(request, found, form, status=422)
-    return done(deal, _("“%(name)s” saved") % {"name": fields["name"]})
+    return done([deal.pk], _("“%(name)s” saved") % {"name": fields["name"]})
 
 
 def _fill_in(line: DealLine, product_id: str) -> None:
@@ -112,7 +113,7 @@ def remove_line(request: PageRequest, deal_id: int, line_id: int) -> HttpRespons
         delete_line(deal_id=deal.pk, line_id=line_id, actor=Actor.user(request.user))
     except DealLine.DoesNotExist as error:
         raise Http404 from error
-    return done(deal, _("“%(name)s” removed") % {"name": name})
+    return done([deal.pk], _("“%(name)s” removed") % {"name": name})
 
 
 @login_required
@@ -124,7 +125,7 @@ def follow(request: PageRequest, deal_id: int) -> HttpResponse:
     return redirect(deal)
 
 
-def done(deal: Deal, message: str) -> HttpResponse:
+def done(deal_ids: Sequence[int | None], message: str) -> HttpResponse:
     """Tell the page that what its dialog asked for has been done, as `crm.views.bulk` does."""
-    event = {"deals": [deal.pk], "message": message, "undo": False, "refused": 0}
+    event = {"deals": deal_ids, "message": message, "undo": False, "refused": 0}
     return trigger_client_event(HttpResponse(), "board-done", event)

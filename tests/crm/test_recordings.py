@@ -99,7 +99,7 @@ def test_what_is_no_range_is_answered_with_the_whole(deal: Deal, alice: User, wa
 def test_a_long_range_is_answered_with_its_beginning(
     deal: Deal, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("crm.sounds.PIECE", 1000)
+    monkeypatch.setattr("crm.stored.PIECE", 1000)
     answer = hear(browser_of(alice), kept(deal), "bytes=500-")
     assert (answer["Content-Range"], answer.content) == ("bytes 500-1499/2560", SOUND[500:1500])
 
@@ -108,7 +108,7 @@ def test_a_long_range_is_answered_with_its_beginning(
 def test_an_asynchronous_server_streams_it_too(
     deal: Deal, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("crm.sounds.PIECE", 1000)
+    monkeypatch.setattr("crm.stored.PIECE", 1000)
     call = kept(deal)
 
     async def hear_it() -> list[bytes]:

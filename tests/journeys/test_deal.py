@@ -93,6 +93,46 @@ def test_a_note_appears_in_the_story_at_once(open_page: OpenPage, alice: User, d
     eventually(deal.activities.exists)
 
 
+def test_products_files_and_people_named_in_a_note(
+    open_page: OpenPage, alice: User, bob: User, deal: Deal
+) -> None:
+    page = open_page(alice, f"/deals/{deal.pk}/")
+    note = page.get_by_placeholder("Write a note…")
+    note.press_sequentially("Ask @b")
+    people = page.get_by_role("listbox", name="People")
+    expect(people.get_by_role("option", name="Bob Dias")).to_have_attribute("aria-selected", "true")
+    note.press("Enter")
+    expect(note).to_have_value("Ask @Bob Dias ")
+    page.get_by_role("button", name="Add note").click()
+    expect(page.locator("#deal-story")).to_contain_text("Ask @Bob Dias")
+    assert bob.notices.get().subject == "Alice Reis mentioned you in “Oven”"
+
+    page.get_by_role("button", name="Add a product").click()
+    dialog = page.get_by_role("dialog", name="Add a product")
+    dialog.get_by_label("Name").fill("Dough hook")
+    dialog.get_by_label("Unit price").fill("100")
+    dialog.get_by_label("Paid").select_option(label="per month")
+    dialog.get_by_role("button", name="Save").click()
+    products = page.locator("#deal-products")
+    expect(products).to_contain_text("R$1,200")
+    products.get_by_role("switch").check()
+    expect(field(page, "Value")).to_have_value("1,200.00")
+
+    page.get_by_role("tab", name="Note").press("ArrowLeft")
+    page.locator("#file-upload").set_input_files(
+        {"name": "offer.pdf", "mimeType": "application/pdf", "buffer": b"%PDF"}
+    )
+    page.get_by_role("button", name="Upload").click()
+    expect(page.get_by_role("link", name="offer.pdf")).to_be_visible()
+    page.get_by_role("button", name="Delete offer.pdf").click()
+    question = page.get_by_role("dialog", name="Delete “offer.pdf”?")
+    question.get_by_role("button", name="Delete").click()
+    expect(question).to_be_hidden()
+    expect(page.get_by_role("link", name="offer.pdf")).to_be_hidden()
+    page.get_by_role("link", name="Notes").click()
+    expect(page.locator("#deal-story .what")).to_have_text(["Ask @Bob Dias · Alice Reis"])
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_pages_are_accessible(

@@ -6,7 +6,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from crm.models import Activity, Contact, Deal, Pipeline
+from crm.models import Activity, Contact, CustomField, Deal, Pipeline
+from crm.views.deal_fields import all_field_forms
 from tests.webhooks.conftest import states
 from tests.webhooks.test_bodies import FORM
 from webhooks.endpoints import create_endpoint
@@ -158,6 +159,17 @@ def test_the_campaign_is_kept_as_source_and_note(landing: InboundEndpoint) -> No
     assert deal.source is not None
     assert deal.source.name == "google"
     assert Activity.objects.get().body == "utm_source: google\nutm_campaign: spring sale\ngclid: abc"
+
+
+def test_a_campaign_fills_in_the_fields_that_are_named_like_its_parts(landing: InboundEndpoint) -> None:
+    for key in ("utm_campaign", "utm_term"):
+        CustomField.objects.create(entity="deal", key=key, label=key, type="text")
+    post(landing, FIELDS + b"&utm_source=google&utm_campaign=spring&utm_medium=cpc")
+    deal = Deal.objects.get()
+    assert (deal.source and deal.source.name, deal.custom_fields) == ("google", {"utm_campaign": "spring"})
+    names = [form.name for form in all_field_forms(deal)]
+    behind = names.index("source") + 1
+    assert names[behind : behind + 2] == ["custom_fields.utm_campaign", "custom_fields.utm_term"]
 
 
 def test_what_the_form_says_itself_comes_first(landing: InboundEndpoint) -> None:

@@ -6,7 +6,7 @@ import { follow } from "../live/live.js";
 
 const deal = document.getElementById("deal");
 const dialog = document.getElementById("ask");
-const REGIONS = ["deal-heading", "deal-verbs", "deal-stages", "deal-people", "deal-plans", "deal-planned", "deal-products", "deal-calls", "deal-story"];
+const REGIONS = ["deal-heading", "deal-verbs", "deal-stages", "deal-people", "deal-plans", "deal-files", "deal-planned", "deal-products", "deal-calls", "deal-story"];
 
 async function moveTo(stage) {
   const version = deal.querySelector(".steps").dataset.version;
