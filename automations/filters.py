@@ -11,7 +11,9 @@ from django_filters import rest_framework as filters
 
 from automations.models import Delivery, Destination, Event, Rule
 from crm.ids import earliest_id
+from crm.models import Stage
 from crm.refusals import Refused
+from crm.search import deals_titled
 
 ANSWERS = {
     "2xx": gettext_lazy("2xx: taken"),
@@ -28,13 +30,19 @@ class UnknownFilter(Refused):
 
 
 class DeliveryFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter ships no types
-    """`failed_after` and `failed_before` look at when a delivery was given up, which is what its `due_at` says then."""
+    """`stage` is that of the rules, `search` finds deals by pieces of the words in their titles.
+
+    `failed_after` and `failed_before` look at when a delivery was given up, which is what its `due_at` says
+    then.
+    """
 
     state = filters.ChoiceFilter(choices=Delivery.State.choices)
     event = filters.ChoiceFilter(choices=Event.choices)
     destination = filters.ModelChoiceFilter(queryset=Destination.objects.all())
     rule = filters.ModelChoiceFilter(queryset=Rule.objects.all())
+    stage = filters.ModelChoiceFilter(queryset=Stage.objects.all(), field_name="rule__stage")
     deal = filters.NumberFilter(field_name="deal_id")
+    search = filters.CharFilter(method="by_deal_search")
     answer = filters.ChoiceFilter(choices=list(ANSWERS.items()), method="by_answer")
     created_after = filters.IsoDateTimeFilter(method="by_creation_after")
     created_before = filters.IsoDateTimeFilter(method="by_creation_before")
@@ -50,6 +58,9 @@ class DeliveryFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter 
             return rows.filter(status_code__isnull=True).exclude(error_code="")
         lowest = int(answer[0]) * 100
         return rows.filter(status_code__gte=lowest, status_code__lt=lowest + 100)
+
+    def by_deal_search(self, rows: QuerySet[Delivery], _name: str, text: str) -> QuerySet[Delivery]:
+        return rows.filter(deal__in=deals_titled(text=text))
 
     def by_creation_after(self, rows: QuerySet[Delivery], _name: str, at: datetime) -> QuerySet[Delivery]:
         return rows.filter(created_at__gt=at, pk__gte=earliest_id("msg", at=at - _ID_MARGIN))

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from automations.views import deliveries, delivery, destinations, manual, rules
+from automations.views import deliveries, delivery, destinations, log_export, log_hours, manual, rules
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("automations/", rules.rules, name="rules"),
@@ -50,6 +50,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("automations/deliveries/", deliveries.deliveries, name="deliveries"),
     path("automations/deliveries/newer/", deliveries.newer, name="newer-deliveries"),
+    path("automations/deliveries/hours/", log_hours.hours, name="hours-of-deliveries"),
+    path("automations/deliveries/export/", log_export.export_deliveries, name="export-deliveries"),
     path("automations/deliveries/many/", deliveries.act_on_many, name="many-deliveries"),
     path("automations/deliveries/jobs/<int:job_id>/", deliveries.job, name="resend-job"),
     path("automations/deliveries/jobs/<int:job_id>/stop/", deliveries.stop_job, name="stop-resend-job"),

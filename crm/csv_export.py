@@ -59,9 +59,9 @@ def export(
     return _pieces(BOM + lines([heads]), piece)
 
 
-async def _pieces(begin: str, piece: Callable[[int | None], tuple[str, int | None]]) -> AsyncIterator[str]:
+async def _pieces(begin: str, piece: Callable[[Any], tuple[str, Any]]) -> AsyncIterator[str]:
     yield begin
-    below: int | None = None
+    below: Any = None
     while True:
         text, below = await sync_to_async(piece)(below)
         yield text
@@ -71,12 +71,12 @@ async def _pieces(begin: str, piece: Callable[[int | None], tuple[str, int | Non
 
 def _piece(
     ordered: QuerySet[_Row],
-    below: int | None,
+    below: Any,
     *,
     cells: Callable[[_Row], Sequence[Any]],
     language: str,
     zone: tzinfo,
-) -> tuple[str, int | None]:
+) -> tuple[str, Any]:
     """The lines of the next rows, and the id to go on below: None at the end."""
     with translation.override(language), timezone.override(zone):
         try:

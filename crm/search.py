@@ -103,6 +103,15 @@ def _contains(column: Folded, words: Sequence[str]) -> Q:
     return found
 
 
+def deals_titled(*, text: str) -> list[int]:
+    """The ids of deals whose titles hold every word of `text`: the first `CANDIDATES` that the database comes upon."""
+    words = _words(text)
+    found = (
+        Deal.objects.filter(_contains(Folded("title"), words)).order_by() if words else Deal.objects.none()
+    )
+    return list(found.values_list("pk", flat=True)[:CANDIDATES])
+
+
 def _is_like(column: Folded, words: Sequence[str]) -> Q:
     found = Q()
     for word in words:

@@ -1,4 +1,4 @@
-"""The log of deliveries, one delivery with its attempts, and what can be done about them."""
+"""The log of deliveries, and what can be done about one or many of them."""
 
 import json
 from contextlib import suppress
@@ -25,9 +25,11 @@ from automations.filters import filter_deliveries
 from automations.forms.log import LogFilter
 from automations.jobs import cancel_job, start_resend
 from automations.models import Attempt, Delivery, ResendJob
+from crm.models import Deal
 from crm.views.access import PageRequest, admin_required
 
 PAGE = 50
+State = Delivery.State
 COUNTED = 1000  # above it a tab says "1,000+", because counting a million rows is no page's business
 NEWER = 99
 _UNREAD = ("body", "destination__headers", "destination__credentials", "destination__secret")
@@ -50,7 +52,7 @@ def deliveries(request: PageRequest) -> HttpResponse:
     chosen, now = LogFilter(request.GET), timezone.now()
     newest_first = chosen.narrow(Delivery.objects.all(), now=now).order_by("-id")
     before = request.GET.get("before", "")
-    rows = list(_readable(newest_first.filter(pk__lt=before) if before else newest_first)[: PAGE + 1])
+    rows = list(readable(newest_first.filter(pk__lt=before) if before else newest_first)[: PAGE + 1])
     shown, more = rows[:PAGE], len(rows) > PAGE
     context = {
         "filter": chosen,
@@ -59,15 +61,22 @@ def deliveries(request: PageRequest) -> HttpResponse:
         "job": _shown_job(request),
         "newest": "" if before else (shown[0].pk if shown else "msg_"),
         "query": _without(request, "before", "job").urlencode(),
-        "first_url": _url(request, before=None) if before else "",
-        "next_url": _url(request, before=shown[-1].pk) if more else "",
+        "first_url": log_url(request, before=None) if before else "",
+        "next_url": log_url(request, before=shown[-1].pk) if more else "",
         "is_narrowed": chosen.is_narrowing or chosen.cleaned_data.get("state"),
+        "deal": _deal_of(chosen),
+        "without_deal_url": log_url(request, deal=None, before=None),
         "now": now,
     }
     return render(request, "automations/deliveries.html", context)
 
 
-def _readable(rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
+def _deal_of(chosen: LogFilter) -> Deal | None:
+    number = chosen.cleaned_data.get("deal")
+    return Deal.objects.filter(pk=number).first() if number else None
+
+
+def readable(rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
     """With all that a row shows, and without the bodies and secrets that it does not."""
     last = Attempt.objects.filter(delivery=OuterRef("pk")).order_by("-number")
     related = rows.select_related("rule", "destination").defer(*_UNREAD)
@@ -75,15 +84,15 @@ def _readable(rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
 
 
 def _tabs(request: HttpRequest, chosen: LogFilter) -> list[Tab]:
-    counts = {} if chosen.is_narrowing else {state.value: _count(state) for state in Delivery.State}
-    states = [("", pgettext("deliveries", "All")), *Delivery.State.choices]
+    counts = {} if chosen.is_narrowing else {state.value: _count(state) for state in State}
+    states = [("", pgettext("deliveries", "All")), *State.choices]
     return [
-        Tab(str(label), value, _url(request, state=value or None, before=None), counts.get(value))
+        Tab(str(label), value, log_url(request, state=value or None, before=None), counts.get(value))
         for value, label in states
     ]
 
 
-def _count(state: Delivery.State) -> int:
+def _count(state: State) -> int:
     return Delivery.objects.filter(state=state).order_by()[: COUNTED + 1].count()
 
 
@@ -94,7 +103,8 @@ def _without(request: HttpRequest, *names: str) -> QueryDict:
     return query
 
 
-def _url(request: HttpRequest, **changes: str | None) -> str:
+def log_url(request: HttpRequest, **changes: str | None) -> str:
+    """The log as it is filtered, with other parameters; None takes one away."""
     query = _without(request, *changes)
     query.update({name: value for name, value in changes.items() if value is not None})
     return f"{reverse('deliveries')}?{query.urlencode()}"
@@ -108,7 +118,7 @@ def newer(request: PageRequest) -> HttpResponse:
     now = timezone.now()
     fresh = chosen.narrow(Delivery.objects.filter(pk__gt=since), now=now).order_by()
     seen = dict(text.split(".", 1) for text in request.GET.getlist("seen")[:PAGE] if "." in text)
-    rows = _readable(Delivery.objects.filter(pk__in=seen))
+    rows = readable(Delivery.objects.filter(pk__in=seen))
     context = {
         "count": fresh[: NEWER + 1].count(),
         "most": NEWER,
@@ -134,9 +144,9 @@ def act_on_many(request: PageRequest) -> HttpResponse:
         count = cancel_many(deliveries=_rows_of(chosen))
         text = ngettext("%(n)d delivery is cancelled.", "%(n)d deliveries are cancelled.", count)
         messages.success(request, text % {"n": count})
-        return HttpResponseRedirect(_url(request, before=None, job=None))
+        return HttpResponseRedirect(log_url(request, before=None, job=None))
     job = start_resend(chosen=chosen, by=request.user)
-    return HttpResponseRedirect(_url(request, before=None, job=str(job.pk)))
+    return HttpResponseRedirect(log_url(request, before=None, job=str(job.pk)))
 
 
 def _chosen(request: HttpRequest) -> dict[str, Any]:
@@ -154,14 +164,14 @@ def _confirmation(request: HttpRequest, chosen: dict[str, Any]) -> dict[str, Any
     rows = _rows_of(chosen).order_by()
     is_cancel = request.POST.get("action") == "cancel"
     if is_cancel:
-        rows = rows.filter(state=Delivery.State.PENDING)
+        rows = rows.filter(state=State.PENDING)
     return {
         "count": rows.count(),
-        "delivered": 0 if is_cancel else rows.filter(state=Delivery.State.DELIVERED).count(),
+        "delivered": 0 if is_cancel else rows.filter(state=State.DELIVERED).count(),
         "is_cancel": is_cancel,
         "ids": chosen.get("ids", []),
         "query": _without(request, "before", "job").urlencode(),
-        "back_url": _url(request, before=None),
+        "back_url": log_url(request, before=None),
     }
 
 
@@ -218,7 +228,7 @@ def _answer(
     if not request.htmx:
         messages.add_message(request, level, text)
         return redirect("delivery", delivery_id)
-    row = _readable(Delivery.objects.filter(pk=delivery_id)).get()
+    row = readable(Delivery.objects.filter(pk=delivery_id)).get()
     response = render(request, "automations/_delivery_row.html", {"row": row, "now": timezone.now()})
     tone = "bad" if level == messages.ERROR else ""
     response["HX-Trigger"] = json.dumps({"toast": {"text": text, "tone": tone}})

@@ -35,7 +35,7 @@ def deals(request: PageRequest) -> StreamingHttpResponse:
         heads=heads,
         cells=lambda deal: [deal.pk, *(plain(column.plain(deal)) for column in columns)],
     )
-    return _file(rows, name="deals")
+    return csv_file(rows, name="deals")
 
 
 def _with_currency(columns: list[Column], offered: list[Column]) -> list[Column]:
@@ -58,7 +58,7 @@ def people(request: PageRequest, kind: Kind) -> StreamingHttpResponse:
         heads=heads,
         cells=lambda row: [row.pk, *(plain(column.plain(row)) for column in columns)],
     )
-    return _file(rows, name=kind.list_name)
+    return csv_file(rows, name=kind.list_name)
 
 
 @login_required
@@ -76,7 +76,7 @@ def subscriptions(request: PageRequest) -> StreamingHttpResponse:
     related = found.select_related("company", "deal__company", "deal__owner")
     money = [_("Amount"), _("Currency"), _("Renews on")]
     heads = ["id", _("Plan"), _("Company"), _("Deal"), _("Owner"), _("Status"), *money]
-    return _file(export(related, heads=heads, cells=cells), name="subscriptions")
+    return csv_file(export(related, heads=heads, cells=cells), name="subscriptions")
 
 
 @login_required
@@ -99,10 +99,10 @@ def activities(request: PageRequest) -> StreamingHttpResponse:
     found = chosen.narrow(visible, user=request.user, now=timezone.now())
     who = [_("Deal"), _("Contact"), _("Owner")]
     heads = ["id", _("Kind"), _("Subject"), *who, _("Due"), _("Done"), _("Details")]
-    return _file(export(with_related(found), heads=heads, cells=cells), name="activities")
+    return csv_file(export(with_related(found), heads=heads, cells=cells), name="activities")
 
 
-def _file(rows: AsyncIterator[str], *, name: str) -> StreamingHttpResponse:
+def csv_file(rows: AsyncIterator[str], *, name: str) -> StreamingHttpResponse:
     day = timezone.localdate().isoformat()
     headers = {"Content-Disposition": f'attachment; filename="{name}-{day}.csv"', "X-Accel-Buffering": "no"}
     return StreamingHttpResponse(rows, content_type="text/csv; charset=utf-8", headers=headers)

@@ -1,18 +1,23 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 from django.test import Client
 from django.utils import timezone
 
+from automations import standing
 from automations.curl import as_curl
 from automations.explanations import explain_attempt, explain_delivery
+from automations.forms.log import MINUTE
 from automations.http import ErrorCode
 from automations.models import Attempt, Delivery, ResendJob, Rule, new_delivery_id
 from automations.views.deliveries import PAGE
 from automations.views.delivery import phases_of
 from crm.actors import Actor
-from crm.deals import move_deal
+from crm.deals import move_deal, update_deal
+from crm.ids import earliest_id
 from crm.models import Deal, Stage, User
+from tests.crm.test_deals_list import exported
 
 URL = "/automations/deliveries/"
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -59,7 +64,7 @@ def test_the_page_costs_the_same_queries_however_long_the_log(
     browser: Client, delivery: Delivery, django_assert_max_num_queries: object
 ) -> None:
     copies(delivery, PAGE)
-    with django_assert_max_num_queries(14):  # type: ignore[operator]  # pytest-django's fixture
+    with django_assert_max_num_queries(16):  # type: ignore[operator]  # pytest-django's fixture
         browser.get(URL)
 
 
@@ -75,6 +80,87 @@ def test_the_log_can_be_narrowed(browser: Client, delivery: Delivery) -> None:
     misfits = ["state=delivered", "answer=2xx", "answer=none", "event=deal.won", "deal=0&state=pending"]
     assert [len(browser.get(f"{URL}?{query}").context["rows"]) for query in fits] == [1] * 5
     assert [len(browser.get(f"{URL}?{query}").context["rows"]) for query in misfits] == [0] * 5
+
+
+def test_the_log_is_narrowed_to_deals_stages_and_spans_of_time(
+    browser: Client, delivery: Delivery, stages: list[Stage], deal: Deal, actor: Actor
+) -> None:
+    update_deal(deal_id=deal.pk, fields={"title": "Padaria São João, plano anual"}, actor=actor)
+    copies(delivery, 1)
+    day_before = timezone.now() - timedelta(days=1)
+    old = Delivery.objects.order_by("id").last()
+    assert old is not None
+    at = earliest_id("msg", at=day_before) + "0" * 20
+    Delivery.objects.filter(pk=old.pk).update(id=at, created_at=day_before, rule=None, deal=None)
+    start, end = (
+        timezone.localtime(day_before + timedelta(minutes=minutes)).strftime(MINUTE) for minutes in (-2, 2)
+    )
+    fits = {
+        "search=sao+padaria": 1,
+        "search=padaria+mensal": 0,
+        f"stage={stages[1].pk}": 1,
+        f"stage={stages[0].pk}": 0,
+        f"period=span&start={start}&end={end}": 1,
+        f"period=span&start={start}": 2,
+        f"period=span&end={start}": 0,
+        "period=span": 2,
+        "period=span&start=soon": 2,
+        f"deal={deal.pk}": 1,
+        "search=%00": 2,
+    }
+    assert {query: len(browser.get(f"{URL}?{query}").context["rows"]) for query in fits} == fits
+
+
+@time_machine.travel(NOON, tick=False)
+def test_the_bar_counts_the_last_day_by_hour_and_state_and_leads_to_each_hour(
+    browser: Client, delivery: Delivery
+) -> None:
+    Delivery.objects.all().delete()
+    copies(delivery, 4)
+    states = ["pending", "failed", "delivered", "skipped"]
+    for row, state in zip(Delivery.objects.order_by("id"), states, strict=True):
+        Delivery.objects.filter(pk=row.pk).update(state=state, created_at=NOON + timedelta(minutes=1))
+    two_days_ago = earliest_id("msg", at=NOON - timedelta(days=2)) + "0" * 20
+    Delivery.objects.create(**{**values_of(delivery), "id": two_days_ago})
+    page = browser.get(f"{URL}hours/?state=failed&before=msg_1")
+    chart = page.context["chart"]
+    assert len(chart.table) == 24
+    assert chart.table[-1][1] == ["1", "1", "1", "1"]
+    assert chart.table[-2][1] == ["0"] * 4
+    hour = browser.get(chart.table[-1][0].url)
+    assert [row.state for row in hour.context["rows"]] == ["failed"]
+    assert page.context["most"] is None
+
+
+def test_no_hour_costs_more_than_a_limit(
+    browser: Client, delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standing, "MOST", 3)
+    copies(delivery, 4)
+    page = browser.get(f"{URL}hours/")
+    assert page.context["chart"].summary.startswith("Delivered: 0. Waiting: 3.")
+    assert page.context["most"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_log_is_exported_as_it_is_filtered(alice: User, delivery: Delivery) -> None:
+    Delivery.objects.update(deal_title="=1+1", state="failed", status_code=503, attempts_made=1)
+    attempt_of(delivery, status_code=503, duration_ms=184)
+    copies(delivery, 1)
+    Delivery.objects.exclude(pk=delivery.pk).update(state="delivered")
+    heads, *rows = exported(alice, f"{URL}export/?state=failed")
+    assert heads[:4] == ["id", "Created", "State", "Event"]
+    assert [(row[0], row[2], row[7], row[10], row[12]) for row in rows] == [
+        (delivery.pk, "Given up", "'=1+1", "503", "184")
+    ]
+    assert len(exported(alice, f"{URL}export/")) == 3
+
+
+@pytest.mark.parametrize("path", ["", "hours/", "export/", "newer/"])
+def test_the_log_is_for_administrators(client: Client, db: None, path: str) -> None:
+    for role in (User.Role.MANAGER, User.Role.REP):
+        client.force_login(User.objects.create_user(f"{role}@example.com", name="Bob", role=role))
+        assert client.get(f"{URL}{path}").status_code == 403
 
 
 def test_what_cannot_be_read_narrows_nothing(browser: Client, delivery: Delivery) -> None:
