@@ -40,7 +40,7 @@ FROM outcome
 WHERE delivery.id = outcome.delivery_id
 AND (delivery.attempts_made = outcome.number AND delivery.state <> 'cancelled'
     OR outcome.state = 'delivered' AND delivery.state <> 'delivered')
-RETURNING delivery.deal_id, outcome.state, outcome.number
+RETURNING delivery.deal_id, delivery.rule_id, outcome.state, outcome.number
 """
 
 
@@ -58,8 +58,10 @@ def record(outcomes: Sequence[Outcome], *, counts: bool = True) -> None:
         ended = cursor.fetchall()
     if counts:
         record_health(outcomes, now=timezone.now())
-        tallies.count(outcomes)
-        announce_bolts({deal_id for deal_id, state, number in ended if deal_id and _shows(state, number)})
+        tallies.count(outcomes, states=[(rule_id, state) for _deal_id, rule_id, state, _number in ended])
+        announce_bolts(
+            {deal_id for deal_id, _rule, state, number in ended if deal_id and _shows(state, number)}
+        )
     transaction.on_commit(lambda: log_attempts(outcomes))
 
 

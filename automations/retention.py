@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import connection, transaction
 
-from automations.models import HourTally
+from automations.models import HourTally, RuleDay
 from crm.ids import earliest_id
 
 BATCH = 500
@@ -40,8 +40,10 @@ _CHOOSE_OLD = """
 
 def cut(*, now: datetime) -> tuple[int, int]:
     """One sweep; returns of how many deliveries the bodies went, and how many went themselves."""
-    deleted = _in_batches(_delete, before=now - timedelta(days=settings.KEEP_DELIVERIES_DAYS))
-    HourTally.objects.filter(hour__lt=now - timedelta(days=settings.KEEP_DELIVERIES_DAYS)).delete()
+    oldest = now - timedelta(days=settings.KEEP_DELIVERIES_DAYS)
+    deleted = _in_batches(_delete, before=oldest)
+    HourTally.objects.filter(hour__lt=oldest).delete()
+    RuleDay.objects.filter(day__lt=oldest.date()).delete()
     emptied = _in_batches(_empty, before=now - timedelta(days=settings.KEEP_BODIES_DAYS))
     return emptied, deleted
 

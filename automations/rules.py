@@ -1,12 +1,13 @@
 """The door for rules: what may be saved, and a look ahead at what a rule would do."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
 from automations.answers import explain_rule
@@ -23,6 +24,7 @@ from crm.models import Deal, Stage, User
 from crm.refusals import InvalidFields
 from crm.timeline import Ending
 
+_LONGEST_NAME = 120
 LONGEST_DELAY = 30 * 24 * 60 * 60
 TIMED = (Event.DEAL_STALE, Event.SUBSCRIPTION_RENEWAL_DUE)
 CHANGING = frozenset({*PLAIN_FIELDS, *RELATED_FIELDS, "tags", "custom_fields", "external_ids"})
@@ -67,6 +69,28 @@ def update_rule(*, rule_id: int, fields: Mapping[str, Any]) -> Rule:
     take(rule, fields)
     rule.save()
     return rule
+
+
+@transaction.atomic
+def copy_rule(*, rule_id: int, by: User) -> Rule:
+    """A rule that is like another but for its name, switched off and last in order. Raises as `update_rule`."""
+    rule = Rule.objects.present().select_related("destination").get(pk=rule_id)
+    name = Truncator(_("Copy of %(name)s") % {"name": rule.name}).chars(_LONGEST_NAME)
+    fields = {field: getattr(rule, field) for field in EDITABLE - {"position"}}
+    return create_rule(fields={**fields, "name": name, "enabled": False}, by=by)
+
+
+@transaction.atomic
+def order_rules(*, ids: Sequence[int]) -> None:
+    """Put some rules in a new order, in the places that they have among all; those not named keep theirs."""
+    rules = {rule.pk: rule for rule in Rule.objects.present().order_by("pk").select_for_update(of=("self",))}
+    before = sorted(rules.values(), key=lambda rule: (rule.position, rule.pk))
+    moved = iter([rules[pk] for pk in dict.fromkeys(ids) if pk in rules])
+    named = set(ids)
+    for position, rule in enumerate([next(moved) if rule.pk in named else rule for rule in before]):
+        if rule.position != position:
+            rule.position = position
+            rule.save(update_fields=["position", "updated_at"])
 
 
 @transaction.atomic
@@ -120,6 +144,8 @@ def take(rule: Rule, fields: Mapping[str, Any]) -> None:
         raise RuleError({name: [_("A rule has no such field.")] for name in sorted(unknown)})
     for name, value in fields.items():
         setattr(rule, name, value)
+    if fields == {"enabled": False}:
+        return  # what makes no sense any more can be stopped all the same
     errors: dict[str, list[str]] = {}
     try:
         rule.full_clean()

@@ -2,15 +2,26 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from automations.views import deliveries, delivery, destinations, log_export, log_hours, manual, rules
+from automations.views import (
+    deliveries,
+    delivery,
+    destinations,
+    log_export,
+    log_hours,
+    manual,
+    overview,
+    rules,
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("automations/", rules.rules, name="rules"),
+    path("automations/", overview.rules, name="rules"),
+    path("automations/rules/order/", overview.order, name="order-rules"),
     path("automations/rules/new/", rules.new_rule, name="new-rule"),
     path("automations/rules/preview/", rules.preview, name="preview-rule"),
     path("automations/rules/condition/", rules.condition, name="rule-condition"),
     path("automations/rules/<int:rule_id>/", rules.rule, name="rule"),
-    path("automations/rules/<int:rule_id>/toggle/", rules.toggle_rule, name="toggle-rule"),
+    path("automations/rules/<int:rule_id>/toggle/", overview.toggle_rule, name="toggle-rule"),
+    path("automations/rules/<int:rule_id>/copy/", overview.duplicate_rule, name="copy-rule"),
     path("automations/rules/<int:rule_id>/delete/", rules.remove_rule, name="delete-rule"),
     path("automations/rules/<int:rule_id>/run/", manual.run, name="run-rule"),
     path("automations/test/", rules.test_send, name="test-send"),

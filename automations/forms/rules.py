@@ -15,6 +15,7 @@ from automations.forms.conditions import Row, rows_from, rows_of
 from automations.forms.fields import UNITS
 from automations.models import Destination, Event, Rule
 from automations.rules import RuleError, create_rule, update_rule
+from automations.starters import starter_of
 from crm.models import Pipeline, Stage, User
 from crm.views.fields import StageField
 
@@ -268,17 +269,27 @@ def initial_of(rule: Rule) -> dict[str, Any]:
 
 
 def initial_from_link(given: Any) -> dict[str, Any]:
-    """What a link from the board sets: `?pipeline=&stage=&event=`. Nonsense is left out."""
-    event = given.get("event", "")
+    """What a link sets: `?pipeline=&stage=&event=`, or `?starter=` one of those. Nonsense is left out."""
+    starter = starter_of(given.get("starter", ""))
+    event = starter.event if starter else given.get("event", "")
     stage = _by_id(Stage, given.get("stage", ""))
     begun = Rule(
         event=event if event in Event else Event.DEAL_STAGE_CHANGED,
         stage=stage,
         pipeline=stage.pipeline if stage else _by_id(Pipeline, given.get("pipeline", "")),
     )
-    initial = {"weekdays": [1, 2, 3, 4, 5], "opens": "09:00", "closes": "18:00", "delay_unit": "min"}
+    initial: dict[str, Any] = {
+        "weekdays": [1, 2, 3, 4, 5],
+        "opens": "09:00",
+        "closes": "18:00",
+        "delay_unit": "min",
+    }
     initial |= {name: getattr(begun, name) for name in ("event", "stage", "pipeline")}
-    return initial | {"destination": Destination.objects.present().first(), "name": describe_rule(begun)}
+    initial |= {"destination": Destination.objects.present().first(), "name": describe_rule(begun)}
+    if starter is None:
+        return initial
+    payload = {"payload_mode": "custom", "expression": starter.expression}
+    return initial | {"name": str(starter.name), **payload, **starter.fields}
 
 
 def _by_id(model: Any, text: str) -> Any:

@@ -118,6 +118,16 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='RuleDay',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('day', models.DateField()),
+                ('delivered', models.PositiveIntegerField(default=0)),
+                ('failed', models.PositiveIntegerField(default=0)),
+                ('rule', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='days_sent', to='automations.rule')),
+            ],
+        ),
+        migrations.CreateModel(
             name='Delivery',
             fields=[
                 ('id', crm.ids.IdField(default=automations.models.deliveries.new_delivery_id, editable=False, max_length=40, primary_key=True, serialize=False)),
@@ -297,5 +307,9 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='delivery',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('leased_by__isnull', True), ('leased_until__isnull', True)), models.Q(('leased_by__isnull', False), ('leased_until__isnull', False)), _connector='OR'), name='a_lease_has_a_holder_and_an_end'),
+        ),
+        migrations.AddConstraint(
+            model_name='ruleday',
+            constraint=models.UniqueConstraint(fields=('rule', 'day'), name='a_day_of_a_rule_is_counted_in_one_row'),
         ),
     ]

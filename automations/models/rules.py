@@ -112,3 +112,21 @@ class Occurrence(models.Model):
 
     def __str__(self) -> str:
         return f"{self.rule_id}: {self.subject_id} at {self.moment}"
+
+
+class RuleDay(models.Model):
+    """How what a rule sent ended on one day (UTC); `automations.rule_days` says how it is counted and read."""
+
+    # Its index is that of the days below.
+    rule = models.ForeignKey(Rule, models.CASCADE, related_name="days_sent", db_index=False)
+    day = models.DateField()
+    delivered = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["rule", "day"], name="a_day_of_a_rule_is_counted_in_one_row")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.rule_id} {self.day}"

@@ -1,79 +1,29 @@
-"""Rules by pipeline and stage, the form of one with its preview, and test sends."""
+"""The form of a rule with its preview, and test sends."""
 
 import json
-from dataclasses import dataclass
-from itertools import groupby
 
 from django import forms
 from django.contrib import messages
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST
 
 from automations.explanations import advise, describe_rule, explain_attempt
 from automations.fields import offered_fields
 from automations.forms.conditions import make_row, rows_from
 from automations.forms.rules import RuleForm, initial_from_link, initial_of
 from automations.models import Delivery, Destination, Event, Rule
-from automations.rules import delete_rule, preview_rule, problems_with, update_rule
+from automations.rules import delete_rule, preview_rule, problems_with
 from automations.trials import send_test
+from automations.views.overview import RELATED
 from crm.actors import Actor
-from crm.models import Deal, Pipeline, Stage
+from crm.models import Deal
 from crm.views.access import PageRequest, admin_required
 
 OFFERED_DEALS = 20
-_RELATED = ("destination", "pipeline", "stage__pipeline", "from_stage__pipeline")
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """The rules of one stage, of a whole pipeline, or of everything (both None)."""
-
-    pipeline: Pipeline | None
-    stage: Stage | None
-    rules: list[Rule]
-
-
-@admin_required
-@require_safe
-def rules(request: PageRequest) -> HttpResponse:
-    """All rules; `?stage=` shows those of one stage."""
-    stage = request.GET.get("stage", "")
-    shown = _with_last_state(Rule.objects.present().select_related(*_RELATED))
-    if stage.isdecimal():
-        shown = shown.filter(stage=int(stage))
-    context = {
-        "groups": _grouped(list(shown)),
-        "stage": Stage.objects.filter(pk=int(stage)).first() if stage.isdecimal() else None,
-    }
-    return render(request, "automations/rules.html", context)
-
-
-def _with_last_state(rules: QuerySet[Rule]) -> QuerySet[Rule]:
-    newest = Delivery.objects.filter(rule=OuterRef("pk")).order_by("-id")
-    return rules.annotate(last_state=Subquery(newest.values("state")[:1]))
-
-
-def _grouped(rules: list[Rule]) -> list[Group]:
-    """In the order of the board; rules for every pipeline come last."""
-
-    def place(rule: Rule) -> tuple[int, ...]:
-        stage, pipeline = rule.stage, _pipeline(rule)
-        of_pipeline = (0, pipeline.position, pipeline.pk) if pipeline else (1,)
-        return (*of_pipeline, *((stage.position, stage.pk) if stage else (-1, 0)))
-
-    rules.sort(key=lambda rule: (place(rule), rule.position, rule.pk))
-    return [
-        Group(pipeline=_pipeline(members[0]), stage=members[0].stage, rules=members)
-        for members in (list(group) for _place, group in groupby(rules, key=place))
-    ]
-
-
-def _pipeline(rule: Rule) -> Pipeline | None:
-    return rule.stage.pipeline if rule.stage else rule.pipeline
 
 
 @admin_required
@@ -87,7 +37,7 @@ def new_rule(request: PageRequest) -> HttpResponse:
 @admin_required
 @require_http_methods(["GET", "POST"])
 def rule(request: PageRequest, rule_id: int) -> HttpResponse:
-    found = get_object_or_404(Rule.objects.present().select_related(*_RELATED), pk=rule_id)
+    found = get_object_or_404(Rule.objects.present().select_related(*RELATED), pk=rule_id)
     return _edit(request, RuleForm(request.POST or None, initial=initial_of(found)), rule=found)
 
 
@@ -117,15 +67,6 @@ def _what_deleting_does(rule: Rule) -> str:
         "%(n)d waiting deliveries will be cancelled. The log of what was sent stays.",
         waiting,
     ) % {"n": waiting}
-
-
-@admin_required
-@require_POST
-def toggle_rule(request: PageRequest, rule_id: int) -> HttpResponse:
-    """Switch a rule on or off; what it made already goes on its way."""
-    found = get_object_or_404(_with_last_state(Rule.objects.present().select_related(*_RELATED)), pk=rule_id)
-    found.enabled = update_rule(rule_id=found.pk, fields={"enabled": "enabled" in request.POST}).enabled
-    return render(request, "automations/_rule_row.html", {"rule": found})
 
 
 @admin_required

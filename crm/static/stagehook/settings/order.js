@@ -30,6 +30,18 @@ for (const list of document.querySelectorAll("[data-order]")) {
     save(list);
   });
 
+  // The same from a menu of the item.
+  list.addEventListener("click", (event) => {
+    const verb = event.target.closest("[data-step]");
+    if (!verb) return;
+    const item = verb.closest("li");
+    step(item, verb.dataset.step);
+    verb.closest("details").open = false;
+    item.querySelector("summary").focus();
+    place(item);
+    save(list);
+  });
+
   list.addEventListener("pointerdown", (event) => {
     const item = event.target.closest("[data-grip]")?.closest("li");
     if (!item || event.button !== 0) return;
