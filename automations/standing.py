@@ -1,8 +1,8 @@
-"""How the deliveries of the last day stand, by the hour in which they were made.
+"""How deliveries stand: how many there are in each state, and those of the last day by the hour they were made in.
 
-It is counted when somebody looks, because states change long after their hour, yet never by reading a row: the ids hold
-the time, so the index of the ids says how many there were in an hour, and the index of what is not delivered how many
-of them are not. Of an hour at most `MOST` are counted, which bounds what a look costs.
+Both are counted when somebody looks, because states change long after their hour, yet never by reading all rows. The
+ids hold the time, so the index of the ids says how many there were in an hour, and the index of what is not delivered
+how many of them are not. Of an hour at most `MOST` are counted, which bounds what a look costs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,6 +39,12 @@ _COUNT = """
         ) AS found
     ) AS counted
 """
+_COUNT_STATE = """
+    SELECT '{state}', count(*) FROM (
+        SELECT FROM automations_delivery WHERE state = '{state}' LIMIT %(most)s
+    ) AS found
+"""
+_COUNT_STATES = "UNION ALL".join(_COUNT_STATE.format(state=state) for state in Delivery.State)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,13 @@ class Hour:
     def is_whole(self) -> bool:
         """Whether all of its deliveries were counted."""
         return sum(self.counts.values()) < MOST
+
+
+def counts_by_state(*, most: int) -> dict[str, int]:
+    """How many deliveries are in each state, as far as `most`."""
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT_STATES, {"most": most})
+        return dict(cursor.fetchall())
 
 
 def last_day(*, now: datetime) -> Sequence[Hour]:

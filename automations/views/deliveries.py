@@ -25,6 +25,7 @@ from automations.filters import filter_deliveries
 from automations.forms.log import LogFilter
 from automations.jobs import cancel_job, start_resend
 from automations.models import Attempt, Delivery, ResendJob
+from automations.standing import counts_by_state
 from crm.models import Deal
 from crm.views.access import PageRequest, admin_required
 
@@ -84,16 +85,12 @@ def readable(rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
 
 
 def _tabs(request: HttpRequest, chosen: LogFilter) -> list[Tab]:
-    counts = {} if chosen.is_narrowing else {state.value: _count(state) for state in State}
+    counts = {} if chosen.is_narrowing else counts_by_state(most=COUNTED + 1)
     states = [("", pgettext("deliveries", "All")), *State.choices]
     return [
         Tab(str(label), value, log_url(request, state=value or None, before=None), counts.get(value))
         for value, label in states
     ]
-
-
-def _count(state: State) -> int:
-    return Delivery.objects.filter(state=state).order_by()[: COUNTED + 1].count()
 
 
 def _without(request: HttpRequest, *names: str) -> QueryDict:

@@ -64,8 +64,26 @@ def test_the_page_costs_the_same_queries_however_long_the_log(
     browser: Client, delivery: Delivery, django_assert_max_num_queries: object
 ) -> None:
     copies(delivery, PAGE)
-    with django_assert_max_num_queries(16):  # type: ignore[operator]  # pytest-django's fixture
+    with django_assert_max_num_queries(12):  # type: ignore[operator]  # pytest-django's fixture
         browser.get(URL)
+
+
+def test_the_tabs_count_as_far_as_a_thousand(
+    browser: Client, delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("automations.views.deliveries.COUNTED", 2)
+    copies(delivery, 3)
+    Delivery.objects.filter(pk=delivery.pk).update(state="failed")
+    tabs = browser.get(URL).context["tabs"]
+    assert {tab.state: tab.count for tab in tabs} == {
+        "": None,
+        "pending": 3,
+        "delivered": 0,
+        "failed": 1,
+        "cancelled": 0,
+        "skipped": 0,
+    }
+    assert {tab.count for tab in browser.get(f"{URL}?event=deal.won").context["tabs"]} == {None}
 
 
 def test_the_log_can_be_narrowed(browser: Client, delivery: Delivery) -> None:
