@@ -1,14 +1,19 @@
-"""Many exchanges at a time in one thread: libcurl's multi interface and a selector.
+"""Many exchanges at a time in one thread: libcurl's multi interface and poll().
 
 We use libcurl because it keeps one deadline over the whole exchange, stops at a size and asks us at the moment
 a socket opens. What receivers answer, or fail to answer, comes back as a value; nothing here raises for it.
+
+We use poll() rather than epoll, because libcurl takes its sockets up and lets them go in each exchange: that changes
+a dict here and there costs two calls of the system.
 """
 
+import contextlib
 import functools
-import selectors
+import select
 import socket
 import time
 from collections.abc import Hashable, Sequence
+from math import ceil
 from types import TracebackType
 from typing import Self
 
@@ -22,14 +27,9 @@ from automations.http.transfers import Transfer
 from webhooks.addresses import AddressRefused, IPAddress, IPNetwork, Lookup, check_url, judge_target, look_up
 
 WATCHED = {
-    pycurl.POLL_IN: selectors.EVENT_READ,
-    pycurl.POLL_OUT: selectors.EVENT_WRITE,
-    pycurl.POLL_INOUT: selectors.EVENT_READ | selectors.EVENT_WRITE,
-}
-HAPPENED = {
-    selectors.EVENT_READ: pycurl.CSELECT_IN,
-    selectors.EVENT_WRITE: pycurl.CSELECT_OUT,
-    selectors.EVENT_READ | selectors.EVENT_WRITE: pycurl.CSELECT_IN | pycurl.CSELECT_OUT,
+    pycurl.POLL_IN: select.POLLIN,
+    pycurl.POLL_OUT: select.POLLOUT,
+    pycurl.POLL_INOUT: select.POLLIN | select.POLLOUT,
 }
 
 
@@ -61,9 +61,9 @@ class HttpDoor:
         self._ended: list[tuple[Hashable, Exchange]] = []
         self._opened: list[socket.socket] = []
         self._alarm: float | None = None
-        self._selector = selectors.DefaultSelector()
+        self._poll = select.poll()
         self._resolver = Resolver(resolve)
-        self._selector.register(self._resolver, selectors.EVENT_READ)
+        self._poll.register(self._resolver, select.POLLIN)
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_alarm)
@@ -105,14 +105,13 @@ class HttpDoor:
 
         Returns the exchanges that ended, each with its key, and the descriptors of `also` that are readable.
         """
-        # Anew in each step: a descriptor that was closed in between has left the selector without a word.
         for fd in also:
-            self._selector.register(fd, selectors.EVENT_READ)
+            self._poll.register(fd, select.POLLIN)
         try:
             ready = self._work(until=time.monotonic() + timeout_seconds, also=frozenset(also))
         finally:
             for fd in also:
-                self._selector.unregister(fd)
+                self._poll.unregister(fd)
         ended, self._ended = self._ended, []
         return ended, ready
 
@@ -124,7 +123,6 @@ class HttpDoor:
         self._looking_up.clear()
         self._multi.close()
         self._resolver.close()
-        self._selector.close()
 
     # ---- From the name to the wire and back ----
 
@@ -175,13 +173,13 @@ class HttpDoor:
         ready: set[int] = set()
         while True:
             wait = 0.0 if self._ended else self._next_due(until) - time.monotonic()
-            for selected, events in self._selector.select(max(0.0, wait)):
-                if selected.fd in also:
-                    ready.add(selected.fd)
-                elif selected.fileobj is self._resolver:
+            for fd, events in self._poll.poll(max(0, ceil(wait * 1000))):
+                if fd in also:
+                    ready.add(fd)
+                elif fd == self._resolver.fileno():
                     self._take_answers()
                 else:
-                    self._act(selected.fd, HAPPENED[events])
+                    self._act(fd, _happened(events))
             now = time.monotonic()
             if self._alarm is not None and self._alarm <= now:
                 self._alarm = None
@@ -222,13 +220,21 @@ class HttpDoor:
     # ---- What libcurl wants ----
 
     def _watch(self, what: int, fd: int, _multi: pycurl.CurlMulti, _data: object) -> None:
-        if fd in self._selector.get_map():
-            self._selector.unregister(fd)
         if what in WATCHED:
-            self._selector.register(fd, WATCHED[what])
+            self._poll.register(fd, WATCHED[what])
+        else:
+            with contextlib.suppress(KeyError):  # which libcurl may say of a socket that it never watched
+                self._poll.unregister(fd)
 
     def _set_alarm(self, milliseconds: int) -> None:
         self._alarm = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
+
+
+def _happened(events: int) -> int:
+    """What poll() tells of a socket, in libcurl's words. An error is found by whoever reads or writes."""
+    readable = pycurl.CSELECT_IN if events & ~select.POLLOUT else 0
+    writable = pycurl.CSELECT_OUT if events & ~select.POLLIN else 0
+    return int(readable | writable)
 
 
 def send(

@@ -27,7 +27,7 @@ class Answer:
 
 
 class Resolver:
-    """Lookups that report to the selector of one loop: `fileno()` is readable when `answers()` has any."""
+    """Lookups that report to the poll of one loop: `fileno()` is readable when `answers()` has any."""
 
     def __init__(self, resolve: Lookup) -> None:
         self._resolve = resolve
