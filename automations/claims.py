@@ -6,7 +6,8 @@ row another drain has locked is passed over: that drain is claiming for it at th
 statement of their own, so that what the next one sees includes all that others had claimed for them before.
 
 One that answers gives more than it has places for, as a stock: the places are filled again the moment they fall free,
-and one claim serves many. Nobody else may have anything of it in hand then. One that has not answered lately gets few.
+and one claim serves many. Nobody else may have anything of it in hand then, and the drain itself says which of its
+leases hold a place: outcomes that wait to be recorded do not. One that has not answered lately gets few.
 
 A limit per second is kept in steps of a tenth of it: each step puts the moment of the next one off by what it took, and
 a little more, so that no second holds more than the limit wherever it begins.
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+import psycopg
 from django.db import connection, transaction
 from psycopg.rows import class_row
 
@@ -42,11 +44,11 @@ WITH open_destination AS MATERIALIZED (
         destination.xmin::text AS version,
         least(
             CASE
-                WHEN status = 'failing' THEN 1
-                WHEN stock IS NULL THEN least(max_in_flight, %(unproven)s)
-                WHEN leased.by_others > 0 OR rate_limit_per_second IS NOT NULL THEN max_in_flight
+                WHEN status = 'failing' THEN 1 - leased.number
+                WHEN stock IS NULL THEN least(max_in_flight, %(unproven)s) - leased.number
+                WHEN leased.by_others > 0 OR rate_limit_per_second IS NOT NULL THEN max_in_flight - leased.number
                 ELSE max_in_flight + stock
-            END - leased.number,
+            END,
             CASE WHEN rate_limit_per_second IS NOT NULL THEN greatest(rate_limit_per_second / 10, 1) END
         ) AS places
     FROM automations_destination AS destination
@@ -168,7 +170,7 @@ class Wish:
     """How much a drain can take: `places` deliveries, `sick_places` of them for destinations that are sick.
 
     A destination is sick when its last request failed or it is among the `suspects`. `stocks` says of those that
-    answer how many deliveries more than they have places for the drain would like to have in hand.
+    answer how many deliveries more than they have places for the drain would like to have, less what it has in hand.
     """
 
     places: int
@@ -186,7 +188,8 @@ def claim(wish: Wish, *, holder: int, now: datetime) -> list[Claimed]:
         destinations = [destination_id for (destination_id,) in cursor.fetchall()]
     if not destinations:
         return []
-    with connection.connection.cursor(row_factory=class_row(Claimed)) as cursor:
+    # Bodies and moments come in binary, which Django's own cursors cannot read: that is half of the work.
+    with psycopg.Cursor(connection.connection, row_factory=class_row(Claimed)) as cursor:
         parameters = {
             "open": destinations,
             "places": wish.places,
@@ -199,8 +202,7 @@ def claim(wish: Wish, *, holder: int, now: datetime) -> list[Claimed]:
             "now": now,
             "margin": LEASE_MARGIN,
         }
-        claimed: list[Claimed] = cursor.execute(_CLAIM, parameters).fetchall()
-        return claimed
+        return cursor.execute(_CLAIM, parameters, binary=True).fetchall()
 
 
 @transaction.atomic

@@ -7,6 +7,7 @@ One thread sends, one writes down what has ended and one looks for what is to be
 The sender alone decides; the other two run errands in the database for it.
 """
 
+import gc
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
@@ -33,12 +34,14 @@ from automations.waiting import AT_A_TIME, release_due
 from automations.wake import DELIVERIES_CHANNEL, SLOT_LOCKS, slot_of
 
 MAX_IN_FLIGHT = 256
-MAX_IN_HAND = 512  # with what waits for a place
+MAX_IN_HAND = 1024  # with what waits for a place
+AT_A_CLAIM = 400  # so that the first of them need not wait for too many
 HAND_OVER = 1.0  # seconds before the end of a shift the next drain is sent for
 SHIFT = timedelta(seconds=50)  # with an exchange of 30 s on top still below the task's time limit
 ROUND = 2.0  # seconds between looks at dead leases, and between heartbeats
 RECORD_WITHIN = 0.02  # seconds that outcomes wait for company, unless nothing else is on its way
 RECORD_AT_ONCE = 250  # outcomes that need no more company
+OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ class Drain:
         self._next_round_at = 0.0
         self._next_due_at: datetime | None = None
         self._look = True
+        self._found_some = False
         self._more_waiting = True
         self._stop = stop
 
@@ -168,7 +172,8 @@ class Drain:
     def _find(self) -> None:
         """Have more deliveries claimed, where there may be any and the finder is free."""
         is_round = time.monotonic() >= self._next_round_at
-        if self._finder.is_busy or not (is_round or self._look or self._is_due()):
+        runs_low = self._found_some and self._lanes.run_low()
+        if self._finder.is_busy or not (is_round or self._look or runs_low or self._is_due()):
             return
         looks_at_waiting = is_round or self._more_waiting or self._is_due()
         self._finder.submit(partial(self._look_round, self._wish(), is_round, looks_at_waiting))
@@ -191,12 +196,12 @@ class Drain:
         )
 
     def _wish(self) -> Wish | None:
-        places = MAX_IN_HAND - len(self._lanes)
+        places = MAX_IN_HAND - len(self._lanes) - len(self._ended)
         if places <= 0:
             return None
         moment = time.monotonic()
         return Wish(
-            places=places,
+            places=min(places, AT_A_CLAIM),
             # Destinations that fail or hang never hold more than half of the places.
             sick_places=max(0, MAX_IN_FLIGHT // 2 - self._lanes.sick),
             stocks=self._lanes.stocks(moment=moment),
@@ -215,6 +220,7 @@ class Drain:
         moment = time.monotonic()
         for claimed, blueprint in found.claimed:
             self._lanes.add(claimed, blueprint, moment=moment)
+        self._found_some = bool(found.claimed)
         self._next_due_at = found.next_due_at
         self._more_waiting = found.more_waiting
         self._look = self._look or found.more_waiting
@@ -253,6 +259,7 @@ def run_shift(
             return False
         _take(listener, HOLDER_LOCKS, holder)
         with (
+            _few_collections(),
             open_door(max_in_flight=MAX_IN_FLIGHT) as door,
             DatabaseThread[bool]() as recorder,
             DatabaseThread[Found]() as finder,
@@ -275,6 +282,22 @@ def run_shift(
             listener.execute("SELECT pg_advisory_unlock(%s, %s)", [SLOT_LOCKS, slot])
             drain.finish()
         return True
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Deliveries leave no circles behind, so looking for circles among them, by default after 700 objects, finds none.
+
+    What was there before is not looked at at all until the end of the shift.
+    """
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 @contextmanager

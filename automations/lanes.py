@@ -9,6 +9,8 @@ from automations.models import Destination
 from automations.requests import Blueprint, blueprint_of
 
 STOCK_SECONDS = 1.0  # a delivery that has waited this long for a place is given back
+AHEAD = 0.2  # seconds that a stock lasts: several claims
+PACED_OVER = 0.02  # seconds, at least, over which a destination's pace is measured
 ANSWERS = 2.0  # seconds within which a destination must have answered for a stock of it to be kept
 Key = tuple[str, int]  # a delivery and its attempt's number
 Waiting = tuple[Claimed, Blueprint]
@@ -21,11 +23,32 @@ def key_of(claimed: Claimed) -> Key:
 class Lane:
     """One destination's deliveries: `flying` are on their way, `waiting` for a place, each since a moment."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, moment: float) -> None:
         self.flying: dict[Key, tuple[Claimed, float]] = {}
         self.waiting: deque[tuple[float, Claimed, Blueprint]] = deque()
         self.answered_at = float("-inf")
-        self.ended = 0  # since the last claim
+        self._stock = 0  # how many it takes within AHEAD
+        self._ended = 0
+        self._counted_from = moment
+
+    def __len__(self) -> int:
+        return len(self.flying) + len(self.waiting)
+
+    def land(self, key: Key, *, succeeded: bool, moment: float) -> None:
+        del self.flying[key]
+        self._ended += 1
+        self.answered_at = moment if succeeded else float("-inf")
+
+    def stock(self, *, moment: float) -> int:
+        """How many are to wait for a place: what it takes within AHEAD, as lately measured."""
+        if (span := moment - self._counted_from) >= PACED_OVER:
+            self._stock = int(self._ended * AHEAD / span)
+            self._ended, self._counted_from = 0, moment
+        return self._stock
+
+    def runs_low(self) -> bool:
+        """Whether a quarter of the stock has left."""
+        return 4 * len(self.waiting) < 3 * self._stock
 
     def answers(self, *, moment: float) -> bool:
         return moment - self.answered_at < ANSWERS
@@ -84,7 +107,10 @@ class Lanes:
         return sum(lane.sick for lane in self._lanes.values())
 
     def add(self, claimed: Claimed, blueprint: Blueprint, *, moment: float) -> None:
-        self._lanes.setdefault(claimed.destination_id, Lane()).waiting.append((moment, claimed, blueprint))
+        lane = self._lanes.get(claimed.destination_id)
+        if lane is None:
+            lane = self._lanes[claimed.destination_id] = Lane(moment=moment)
+        lane.waiting.append((moment, claimed, blueprint))
 
     def leave(self, *, at_most: int, moment: float) -> Iterator[Waiting]:
         """Send off up to `at_most`, in turn from each destination that has a place free."""
@@ -103,10 +129,8 @@ class Lanes:
     def land(self, claimed: Claimed, *, succeeded: bool, moment: float) -> list[Claimed]:
         """Note the end of an exchange; returns the stock, which is given back where the exchange failed."""
         lane = self._lanes[claimed.destination_id]
-        del lane.flying[key_of(claimed)]
+        lane.land(key_of(claimed), succeeded=succeeded, moment=moment)
         self.flying -= 1
-        lane.ended += 1
-        lane.answered_at = moment if succeeded else float("-inf")
         return [] if succeeded else lane.empty()
 
     def late(self, *, moment: float) -> list[Claimed]:
@@ -118,14 +142,17 @@ class Lanes:
         return list(chain.from_iterable(lane.empty() for lane in self._lanes.values()))
 
     def stocks(self, *, moment: float) -> dict[int, int]:
-        """How many more than it has places for each destination that answers may give: twice what it took just now."""
+        """For each destination that answers, how many more it may give than it has places for.
+
+        What is in hand for it is taken off; what has ended is not, because that holds no place until it is recorded.
+        """
         self._forget(moment=moment)
-        stocks = {}
-        for destination_id, lane in self._lanes.items():
-            if lane.answers(moment=moment):
-                stocks[destination_id] = 2 * lane.ended
-                lane.ended = 0
-        return stocks
+        lanes = ((pk, lane) for pk, lane in self._lanes.items() if lane.answers(moment=moment))
+        return {pk: lane.stock(moment=moment) - len(lane) for pk, lane in lanes}
+
+    def run_low(self) -> bool:
+        """Whether a quarter of some stock has left."""
+        return any(lane.runs_low() for lane in self._lanes.values())
 
     def suspects(self, *, moment: float) -> list[int]:
         return [pk for pk, lane in self._lanes.items() if lane.is_suspect(moment=moment)]

@@ -124,7 +124,8 @@ def test_a_destination_that_answers_gives_a_stock_beyond_its_places() -> None:
     to = destination(max_in_flight=2)
     rows = waiting(to, now=now, count=9)
     assert ids(claim(stock_of(to, 3), holder=HOLDER, now=now)) == ids(rows[:5])
-    assert ids(claim(stock_of(to, 4), holder=HOLDER, now=now)) == ids(rows[5:6])
+    assert ids(claim(stock_of(to, -1), holder=HOLDER, now=now)) == ids(rows[5:6])
+    assert claim(stock_of(to, -2), holder=HOLDER, now=now) == []
 
 
 def test_nothing_is_claimed_ahead_where_somebody_else_has_a_part_of_it_in_hand() -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from automations.claims import Claimed
-from automations.lanes import ANSWERS, STOCK_SECONDS, Lanes
+from automations.lanes import AHEAD, ANSWERS, PACED_OVER, STOCK_SECONDS, Lanes
 from automations.models import Destination
 from automations.requests import Blueprint, blueprint_of
 
@@ -32,7 +32,7 @@ def row(name: str, to: Blueprint, *, sick: bool = False) -> Claimed:
 
 
 def stocked(names: str, to: Blueprint, *, lanes: Lanes | None = None, sick: bool = False) -> Lanes:
-    lanes = lanes or Lanes()
+    lanes = Lanes() if lanes is None else lanes
     for name in names:
         lanes.add(row(name, to, sick=sick), to, moment=0)
     return lanes
@@ -88,16 +88,33 @@ def test_what_a_limit_per_second_let_go_leaves_at_once_or_not_at_all() -> None:
     assert [claimed.id for claimed in lanes.late(moment=0)] == ["b"]
 
 
-def test_a_stock_is_wanted_of_a_destination_that_answers_twice_what_it_took() -> None:
+def test_a_stock_is_what_a_destination_that_answers_takes_in_a_while_less_what_is_in_hand() -> None:
     to = blueprint()
-    lanes = stocked("ab", to)
+    lanes = stocked("abcd", to)
     leaving(lanes)
     assert lanes.stocks(moment=0) == {}
     for name in "ab":
-        lanes.land(row(name, to), succeeded=True, moment=5)
-    assert lanes.stocks(moment=5) == {1: 4}
-    assert lanes.stocks(moment=5.1) == {1: 0}
-    assert lanes.stocks(moment=5 + ANSWERS) == {}
+        lanes.land(row(name, to), succeeded=True, moment=AHEAD / 4)
+    assert lanes.stocks(moment=AHEAD / 4) == {1: 2 * 4 - 2}
+    assert lanes.stocks(moment=AHEAD / 4 + PACED_OVER / 2) == {1: 2 * 4 - 2}
+    assert lanes.stocks(moment=AHEAD / 2) == {1: -2}
+    assert lanes.stocks(moment=AHEAD / 2 + ANSWERS) == {}
+
+
+def test_a_stock_runs_low_before_it_is_gone() -> None:
+    to = blueprint()
+    lanes = stocked("ab", to)
+    leaving(lanes)
+    assert not lanes.run_low()
+    for name in "ab":
+        lanes.land(row(name, to), succeeded=True, moment=AHEAD / 2)
+    assert lanes.stocks(moment=AHEAD / 2) == {1: 4}
+    stocked("cdefg", to, lanes=lanes)
+    assert leaving(lanes) == "cd"
+    assert not lanes.run_low()
+    lanes.land(row("c", to), succeeded=True, moment=AHEAD)
+    assert leaving(lanes) == "e"
+    assert lanes.run_low()
 
 
 def test_a_destination_that_keeps_its_requests_long_is_a_suspect_until_it_answers() -> None:
