@@ -50,7 +50,8 @@ PAGES = {
         settings profile telephone security two-step tokens
     """,
     For.DEAL: """
-        deal deal-actions deal-cell deal-field deal-note move-deal enter-stage reopen-deal
+        deal deal-actions deal-cell deal-field deal-note deal-call deal-mentions
+        deal-files deal-file delete-deal-file move-deal enter-stage reopen-deal
         new-deal-line deal-line remove-deal-line follow-products retry-recording
         activity complete-activity reopen-activity move-activity delete-activity
     """,
@@ -112,6 +113,7 @@ APART = {
     "live",  # a stream that never ends
     "receive",  # knows no roles: senders prove themselves
     "recording",  # 404 without the bytes of a recording
+    "deal-file",  # and of a file
     "call-recording",
     "run-rule",  # asks for a deal, and that it is seen
     "two-step-off",  # 404 while it is off
