@@ -51,7 +51,7 @@ PAGES = {
     """,
     For.DEAL: """
         deal deal-actions deal-cell deal-field deal-note deal-call deal-mentions
-        deal-files deal-file delete-deal-file move-deal enter-stage reopen-deal
+        deal-files delete-deal-file move-deal enter-stage reopen-deal
         new-deal-line deal-line remove-deal-line follow-products retry-recording
         activity complete-activity reopen-activity move-activity delete-activity
     """,
