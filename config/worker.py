@@ -120,7 +120,7 @@ class Watch:
 
     def _must_wait(self) -> bool:
         """Whether the cluster ended and a new one would at once, too: the queue that it works on is not there."""
-        return self._cluster.poll() is not None and _try(get_broker().queue_size) is None
+        return self._cluster.poll() is not None and _try(lambda: get_broker().queue_size()) is None
 
     def _present(self) -> set[psutil.Process]:
         try:
