@@ -17,6 +17,7 @@ from functools import partial
 from threading import Event
 
 import psycopg
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
@@ -185,7 +186,8 @@ class Drain:
         """In the finder's thread. Rounds find what no notification tells of: what was locked at the look before."""
         now = timezone.now()
         if is_round:
-            WorkerHeartbeat.objects.update_or_create(name=self._worker, defaults={"beat_at": now})
+            pulse = {"beat_at": now, "version": settings.VERSION}
+            WorkerHeartbeat.objects.update_or_create(name=self._worker, defaults=pulse)
             free_dead_leases(now=now)
         more_waiting = looks_at_waiting and release_due(now=now) == AT_A_TIME
         claimed = claim(wish, holder=self._holder, now=now) if wish else []

@@ -6,6 +6,7 @@ from django.db.models import Max
 
 from automations.models import WorkerHeartbeat
 
+SILENT_AFTER = timedelta(minutes=1)  # a worker beats every other second
 CLOCKS_DIFFER = timedelta(minutes=1)  # among several machines, without anything being wrong
 
 
@@ -17,3 +18,9 @@ def last_heartbeat(*, now: datetime) -> datetime | None:
     beats = WorkerHeartbeat.objects.filter(beat_at__lte=now + CLOCKS_DIFFER)
     newest: datetime | None = beats.aggregate(at=Max("beat_at"))["at"]
     return newest
+
+
+def is_worker_silent(*, now: datetime) -> bool:
+    """Whether no worker has been seen for a minute, so that nothing is sent, applied or told."""
+    newest = last_heartbeat(now=now)
+    return newest is None or newest < now - SILENT_AFTER

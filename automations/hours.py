@@ -5,9 +5,10 @@ of any stretch of time is at most 15 % off, at forty numbers an hour.
 """
 
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from typing import Any, Self
 
@@ -102,9 +103,29 @@ def last_day(*, now: datetime, **of: Any) -> list[Stretch]:
 
 def last_month(*, now: datetime, **of: Any) -> list[Stretch]:
     """The 30 days of the reader's calendar that end with today."""
+    return _stretches(days_until(now, count=30), of)
+
+
+def hours_of_today(now: datetime) -> list[datetime]:
+    """When each hour of the reader's day began, up to the present one."""
+    first, this = _hour_of(days_until(now, count=1)[0].astimezone(UTC)), _hour_of(now)
+    return [first + HOUR * ahead for ahead in range((this - first) // HOUR + 1)]
+
+
+def days_until(now: datetime, *, count: int) -> list[datetime]:
+    """When each of so many days of the reader's calendar began, the last of them today."""
     today = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
-    days = [timezone.make_aware(today.replace(tzinfo=None) - DAY * back) for back in reversed(range(30))]
-    return _stretches(days, of)
+    return [timezone.make_aware(today.replace(tzinfo=None) - DAY * back) for back in reversed(range(count))]
+
+
+def of_all(starts: Sequence[datetime]) -> tuple[list[Stretch], dict[int, Stretch]]:
+    """What all destinations did in stretches that begin like this, and in all of that time each by its id."""
+    stretches = [Stretch(start) for start in starts]
+    by_destination: dict[int, Stretch] = defaultdict(lambda: Stretch(starts[0]))
+    for row in HourTally.objects.filter(hour__gte=starts[0]):
+        stretches[bisect_right(starts, row.hour) - 1].add(row)
+        by_destination[row.destination_id].add(row)
+    return stretches, dict(by_destination)
 
 
 def total(stretches: Sequence[Stretch]) -> Stretch:

@@ -13,6 +13,7 @@ urlpatterns = [
     path("admin/login/", admin_login),
     path("admin/", admin.site.urls),
     path("api/", include("config.api")),
+    path("insights/", include("config.insights.urls")),
     path("", include("webhooks.urls")),
     path("", include("automations.urls")),
     path("", include("crm.urls")),

@@ -41,6 +41,27 @@ Figures: TypeAlias = tuple[Slot, Sequence[str]]  # a slot and its values as they
 
 
 @dataclass(frozen=True, slots=True)
+class Bar:
+    """What has one figure: its name, the figure in words, its length of 100, and what else the table tells of it."""
+
+    label: str
+    text: str
+    length: str
+    more: Sequence[str] = ()
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Bars that lie below each other, `heads` over the columns of their table."""
+
+    id: str
+    title: str
+    heads: Sequence[str]
+    bars: Sequence[Bar]
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """A series' share of a column."""
 
@@ -124,6 +145,12 @@ def lines(*, id: str, title: str, slots: Sequence[Slot], series: Sequence[Series
         table=table,
         lines=[(each.tone, _path(each.values, highest=highest)) for each in series],
     )
+
+
+def bar_lengths(values: Sequence[float]) -> list[str]:
+    """Of 100, where the highest has all of it."""
+    highest = max(values, default=0) or 1
+    return [_text(100 * value / highest) for value in values]
 
 
 def milliseconds(value: int) -> str:

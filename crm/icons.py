@@ -46,6 +46,7 @@ ICONS = {
     "help": "circle-question-mark",
     "inbound": "webhook",
     "info": "info",
+    "insights": "activity",
     "key": "key-round",
     "language": "languages",
     "link": "link",

@@ -29,6 +29,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('name', models.CharField(max_length=120, primary_key=True, serialize=False)),
                 ('beat_at', models.DateTimeField()),
+                ('version', models.CharField(blank=True, max_length=40)),
             ],
         ),
         migrations.CreateModel(

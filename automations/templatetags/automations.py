@@ -1,13 +1,20 @@
-"""What templates about sending need: a rule as a sentence and an error as a word."""
+"""What templates about sending need: a rule as a sentence, an error as a word, and whether anything is sent at all."""
 
 from django import template
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from automations.explanations import describe_rule
+from automations.heartbeats import is_worker_silent
 
 register = template.Library()
 
 register.filter("sentence", describe_rule)
+
+
+@register.simple_tag
+def worker_is_silent() -> bool:
+    return is_worker_silent(now=timezone.now())
 
 
 @register.filter

@@ -141,7 +141,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'change',
                 'verbose_name_plural': 'history',
                 'ordering': ['-at', '-id'],
-                'indexes': [models.Index(fields=['entity', 'object_id', '-at'], name='change_timeline')],
+                'indexes': [models.Index(fields=['entity', 'object_id', '-at'], name='change_timeline'), models.Index(condition=models.Q(('entity', 'deal'), ('field', 'stage')), fields=['at'], name='change_moves')],
             },
         ),
         migrations.CreateModel(
@@ -560,6 +560,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='deal',
             index=models.Index(condition=models.Q(('status', 'open')), fields=['stage', 'stage_entered_at'], name='deal_stale'),
+        ),
+        migrations.AddIndex(
+            model_name='deal',
+            index=models.Index(condition=models.Q(('status', 'open'), _negated=True), fields=['closed_at'], name='deal_closed'),
         ),
         migrations.AddIndex(
             model_name='deal',

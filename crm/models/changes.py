@@ -44,6 +44,10 @@ class Change(models.Model):
         indexes: ClassVar = [
             # The timeline of one object, newest first.
             models.Index(fields=["entity", "object_id", "-at"], name="change_timeline"),
+            # All moves between stages since a day.
+            models.Index(
+                fields=["at"], condition=models.Q(entity="deal", field="stage"), name="change_moves"
+            ),
         ]
 
     def __str__(self) -> str:

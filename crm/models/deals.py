@@ -201,6 +201,8 @@ class Deal(models.Model):
             models.Index(
                 fields=["stage", "stage_entered_at"], condition=models.Q(status="open"), name="deal_stale"
             ),
+            # What was won or lost since a day.
+            models.Index(fields=["closed_at"], condition=~models.Q(status="open"), name="deal_closed"),
             # The deals list, newest first.
             models.Index(fields=["-created_at", "-id"], name="deal_newest_first"),
             # Search, and the filter on text: pieces of the title.

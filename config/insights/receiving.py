@@ -1,0 +1,54 @@
+"""How endpoints fared lately: what share of the newest requests of each was refused."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection
+from django.urls import reverse
+
+from crm import formats
+
+WORST = 5
+LATEST = 500  # requests of an endpoint that are looked at, so that a busy one costs no more than others
+
+_REFUSED = """
+    SELECT endpoint.id, endpoint.name, request.taken, request.refused
+    FROM webhooks_inboundendpoint AS endpoint
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS taken, count(*) FILTER (WHERE state IN ('rejected', 'failed')) AS refused
+        FROM (
+            SELECT state FROM webhooks_inboundrequest
+            WHERE endpoint_id = endpoint.id AND received_at >= %(since)s
+            ORDER BY received_at DESC, id DESC
+            LIMIT %(latest)s
+        ) AS latest
+    ) AS request
+    WHERE endpoint.deleted_at IS NULL AND request.refused > 0
+    ORDER BY request.refused::float8 / request.taken DESC, endpoint.id
+    LIMIT %(worst)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Worst:
+    """An endpoint that refused something, with how many requests were looked at."""
+
+    name: str
+    url: str
+    taken: str
+    refused: str
+
+
+def worst_endpoints(*, since: datetime) -> Sequence[Worst]:
+    with connection.cursor() as cursor:
+        cursor.execute(_REFUSED, {"since": since, "latest": LATEST, "worst": WORST})
+        return [
+            Worst(
+                name=name,
+                url=f"{reverse('inbound-requests')}?endpoint={endpoint_id}",
+                taken=formats.number(taken),
+                refused=formats.percent(refused, of=taken),
+            )
+            for endpoint_id, name, taken, refused in cursor.fetchall()
+        ]

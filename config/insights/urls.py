@@ -1,0 +1,7 @@
+"""The addresses below /insights/."""
+
+from django.urls import URLPattern, path
+
+from config.insights import views
+
+urlpatterns: list[URLPattern] = [path("", views.insights, name="insights")]
