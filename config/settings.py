@@ -227,6 +227,7 @@ SWEEPS = [
     "webhooks.tasks.apply_due",
     "automations.tasks.fire_due",
     "automations.tasks.look_after_health",
+    "config.insights.tasks.watch",
     "crm.tasks.mail_notices",
     "crm.tasks.cut_notices",
     "crm.tasks.cut_attempts",

@@ -17,7 +17,7 @@ from django.db.models.functions import TruncMonth
 from django.utils import timezone
 
 from crm import formats
-from crm.models import Deal, Pipeline, Stage
+from crm.models import Deal, Pipeline
 
 
 @dataclass(slots=True)

@@ -26,8 +26,21 @@ _REFUSED = """
     ) AS request
     WHERE endpoint.deleted_at IS NULL AND request.refused > 0
     ORDER BY request.refused::float8 / request.taken DESC, endpoint.id
-    LIMIT %(worst)s
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How many of the newest requests of an endpoint were refused; at least one."""
+
+    endpoint_id: int
+    name: str
+    taken: int
+    refused: int
+
+    @property
+    def url(self) -> str:
+        return f"{reverse('inbound-requests')}?endpoint={self.endpoint_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +53,20 @@ class Worst:
     refused: str
 
 
-def worst_endpoints(*, since: datetime) -> Sequence[Worst]:
+def refused_shares(*, since: datetime, latest: int = LATEST) -> list[Share]:
+    """Of endpoints that refused anything, the worst first; each of them by its `latest` requests at most."""
     with connection.cursor() as cursor:
-        cursor.execute(_REFUSED, {"since": since, "latest": LATEST, "worst": WORST})
-        return [
-            Worst(
-                name=name,
-                url=f"{reverse('inbound-requests')}?endpoint={endpoint_id}",
-                taken=formats.number(taken),
-                refused=formats.percent(refused, of=taken),
-            )
-            for endpoint_id, name, taken, refused in cursor.fetchall()
-        ]
+        cursor.execute(_REFUSED, {"since": since, "latest": latest})
+        return [Share(*row) for row in cursor.fetchall()]
+
+
+def worst_endpoints(*, since: datetime) -> Sequence[Worst]:
+    return [
+        Worst(
+            name=share.name,
+            url=share.url,
+            taken=formats.number(share.taken),
+            refused=formats.percent(share.refused, of=share.taken),
+        )
+        for share in refused_shares(since=since)[:WORST]
+    ]

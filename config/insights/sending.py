@@ -6,7 +6,6 @@ from datetime import datetime
 
 from django.db.models import Min
 from django.urls import reverse
-from django.utils.translation import gettext as _
 
 from automations.hours import Stretch, of_all, total
 from automations.models import Delivery, Destination

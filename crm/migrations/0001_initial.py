@@ -27,6 +27,31 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='AlertRule',
+            fields=[
+                ('kind', models.CharField(max_length=24, primary_key=True, serialize=False)),
+                ('enabled', models.BooleanField(default=True)),
+                ('threshold', models.PositiveIntegerField()),
+            ],
+        ),
+        migrations.CreateModel(
+            name='Alert',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(max_length=24)),
+                ('about', models.CharField(max_length=60)),
+                ('name', models.CharField(blank=True, max_length=200)),
+                ('url', models.CharField(max_length=500)),
+                ('since', models.DateTimeField()),
+                ('ended_at', models.DateTimeField(null=True)),
+            ],
+            options={
+                'ordering': ['-since', '-id'],
+                'indexes': [models.Index(fields=['ended_at'], name='alert_by_end')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('ended_at__isnull', True)), fields=('kind', 'about'), name='of_one_thing_there_is_one_open_alert')],
+            },
+        ),
+        migrations.CreateModel(
             name='LostReason',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

@@ -1,6 +1,7 @@
 """The CRM's tables, one file a subject. Other modules import them from here."""
 
 from crm.models.activities import Activity, ActivityQuerySet, Call
+from crm.models.alerts import Alert, AlertRule
 from crm.models.changes import Change
 from crm.models.contacts import Company, Contact
 from crm.models.custom_fields import CustomField
@@ -22,6 +23,8 @@ from crm.models.views import SavedView
 __all__ = [
     "Activity",
     "ActivityQuerySet",
+    "Alert",
+    "AlertRule",
     "ApiToken",
     "Call",
     "Change",

@@ -67,7 +67,7 @@ PAGES = {
         recover-destination rotate-destination delete-destination destination-secret
         erase-contact hours-of-deliveries export-deliveries
         deliveries newer-deliveries many-deliveries delivery resend-delivery cancel-delivery
-        resend-job stop-resend-job insights
+        resend-job stop-resend-job insights alert-rules
         endpoints new-endpoint new-endpoint-from-preset endpoint recording-access rotate-endpoint-url
         rotate-endpoint-secret delete-endpoint endpoint-mapping mapping-row mapping-rows mapping-preview
         inbound-review decide-request replay-many replay-job stop-replay

@@ -139,7 +139,7 @@ def test_the_list_takes_as_many_queries_for_many_as_for_one(
     for number in range(12):
         deal = create_deal(actor=actor, stage=stages[0], title=f"Deal {number}")
         plan(deal, date(2027, 1 + number, 1))
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(9):
         as_alice.get("/subscriptions/")
 
 
