@@ -84,6 +84,8 @@ def filter_deliveries(deliveries: QuerySet[Delivery], words: Mapping[str, Any]) 
     unknown = words.keys() - DeliveryFilter.base_filters.keys()
     if unknown:
         raise UnknownFilter(_("There is no such filter: %s.") % ", ".join(sorted(unknown)))
+    if not words:
+        return deliveries
     chosen = DeliveryFilter(data=words, queryset=deliveries)
     if not chosen.is_valid():
         problems = [f"{name}: {problem}" for name, several in chosen.errors.items() for problem in several]

@@ -156,6 +156,15 @@ class Delivery(models.Model):
         return reverse("delivery", args=[self.pk])
 
     @property
+    def event_label(self) -> str:
+        """As `get_event_display`, which translates every event on every call: the log shows many."""
+        return str(Event(self.event).label)
+
+    @property
+    def state_label(self) -> str:
+        return str(self.State(self.state).label)
+
+    @property
     def version(self) -> str:
         """What a page that shows it compares to notice that it has moved on."""
         return f"{self.attempts_made}-{self.state}{'-sent' if self.leased_until else ''}"
