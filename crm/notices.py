@@ -1,27 +1,32 @@
 """Telling people things: a notice in the application, and the same by e-mail.
 
 A notice is written in its reader's language when the thing happens, in the transaction of what it tells. Its mail is
-sent by a task after the commit, and again by a sweep where that failed. We mark a notice as mailed before the mail
+sent by a task after the commit, and again by a sweep where that failed; or with others once a day, or never, as the
+reader wishes. We mark a notice as mailed before the mail
 leaves and take that back when the server refuses it, because a mail lost with its process is still in the application,
 while one sent twice annoys.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from smtplib import SMTPDataError, SMTPRecipientsRefused, SMTPSenderRefused
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Min, Q, QuerySet
 from django.utils import timezone, translation
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django_q.tasks import async_task
 
+from crm import formats
 from crm.models import Notice, User
+from crm.notice_mails import mail_of
 
 Text = str | Promise | Callable[[], str]
 # How old a notice is at each try of its mail; after the last it stays in the application alone.
@@ -33,6 +38,9 @@ MAILED_AFTER = (
     timedelta(hours=6),
 )
 _MAILS_AT_ONCE = 50
+DIGEST_AT = time(8)  # where the reader is
+_IN_A_DIGEST = 200
+_DAY = timedelta(days=1)
 BATCH = 500  # notices removed in one transaction
 _BATCHES = 40  # in one sweep
 # The server looked at this very mail and said no; anything else says that the server itself is not there.
@@ -54,7 +62,10 @@ def notify(
     for user in users:
         with as_read_by(user):
             line = " ".join(_written(subject).split())[:200]
-            notices.append(Notice(user=user, kind=kind, subject=line, body=_written(body), url=url))
+            mail = mail_of(user, kind=kind)
+            notices.append(
+                Notice(user=user, kind=kind, subject=line, body=_written(body), url=url, mail=mail)
+            )
     made = Notice.objects.bulk_create(notices)
     if made:
         transaction.on_commit(
@@ -87,9 +98,9 @@ def mail_due(*, now: datetime) -> int:
         try:
             _mail_of(notice).send()
         except _REFUSED as error:
-            _take_back(notice, error)
+            _take_back([notice], error)
         except OSError as error:
-            _take_back(notice, error)
+            _take_back([notice], error)
             break
         else:
             sent += 1
@@ -100,7 +111,7 @@ def _due(now: datetime) -> Q:
     turns = Q(pk__in=[])
     for tries, age in enumerate(MAILED_AFTER):
         turns |= Q(mail_tries=tries, created_at__lte=now - age)
-    return Q(turns, mailed_at__isnull=True, user__is_active=True)
+    return Q(turns, mail=Notice.Mail.NOW, mailed_at__isnull=True, user__is_active=True)
 
 
 def _claim(notice: Notice, *, now: datetime) -> bool:
@@ -109,15 +120,82 @@ def _claim(notice: Notice, *, now: datetime) -> bool:
     return bool(unclaimed.update(mailed_at=now, mail_tries=notice.mail_tries + 1))
 
 
-def _take_back(notice: Notice, error: OSError) -> None:
-    Notice.objects.filter(pk=notice.pk).update(mailed_at=None)
-    logger.warning("The mail of notice %s did not leave: %s", notice.pk, error)
+def _take_back(notices: Sequence[Notice], error: OSError) -> None:
+    ids = [notice.pk for notice in notices]
+    Notice.objects.filter(pk__in=ids).update(mailed_at=None)
+    logger.warning("The mail of notices %s did not leave: %s", ids, error)
 
 
 def _mail_of(notice: Notice) -> EmailMessage:
+    return EmailMessage(subject=notice.subject, body=_text_of(notice) + "\n", to=[notice.user.email])
+
+
+def _text_of(notice: Notice) -> str:
     link = settings.PUBLIC_URL + notice.url if notice.url else ""
-    text = "\n\n".join(part for part in (notice.body, link) if part)
-    return EmailMessage(subject=notice.subject, body=text + "\n", to=[notice.user.email])
+    return "\n\n".join(part for part in (notice.body, link) if part)
+
+
+def mail_digests(*, now: datetime) -> int:
+    """Send what people want once a day and have not read, when it is 8:00 where they are or that was missed; returns
+    how many mails left. No transaction may be open. Ends as `mail_due` does."""
+    sent = 0
+    for user, since in _digest_readers(now):
+        notices = _claim_digest(user, before=since, now=now)
+        if not notices:
+            continue
+        try:
+            _digest_of(user, notices).send()
+        except OSError as error:
+            _take_back(notices, error)
+            if not isinstance(error, _REFUSED):
+                break
+        else:
+            sent += 1
+    return sent
+
+
+def _undigested() -> QuerySet[Notice]:
+    unmailed = Notice.objects.filter(mailed_at__isnull=True, read_at__isnull=True, mail=Notice.Mail.DIGEST)
+    return unmailed.filter(user__is_active=True, mail_tries__lt=len(MAILED_AFTER))
+
+
+def _digest_readers(now: datetime) -> Iterator[tuple[User, datetime]]:
+    """Those whose hour has come since the oldest of what they have not got, with that hour."""
+    oldest = dict(_undigested().order_by().values_list("user").annotate(at=Min("created_at")))
+    for user in User.objects.filter(pk__in=oldest).order_by("pk"):
+        since = _last_digest_hour(user, now=now)
+        if oldest[user.pk] < since:
+            yield user, since
+
+
+def _last_digest_hour(user: User, *, now: datetime) -> datetime:
+    local = now.astimezone(ZoneInfo(user.time_zone or settings.TIME_ZONE))
+    hour = datetime.combine(local.date(), DIGEST_AT, tzinfo=local.tzinfo)
+    return hour if hour <= local else datetime.combine(local.date() - _DAY, DIGEST_AT, tzinfo=local.tzinfo)
+
+
+@transaction.atomic
+def _claim_digest(user: User, *, before: datetime, now: datetime) -> list[Notice]:
+    """Mark as mailed what is to be in it, as `_claim` does; what was tried before waits for its next turn."""
+    turns = Q(pk__in=[])
+    for tries, age in enumerate(MAILED_AFTER):
+        if before + age <= now:
+            turns |= Q(mail_tries=tries)
+    due = _undigested().filter(turns, user=user, created_at__lt=before).order_by("pk")
+    notices = list(due.select_for_update(of=("self",), skip_locked=True)[:_IN_A_DIGEST])
+    rows = Notice.objects.filter(pk__in=[notice.pk for notice in notices])
+    rows.update(mailed_at=now, mail_tries=F("mail_tries") + 1)
+    return notices
+
+
+def _digest_of(user: User, notices: Sequence[Notice]) -> EmailMessage:
+    with as_read_by(user):
+        subject = ngettext("%(n)s notice", "%(n)s notices", len(notices)) % {
+            "n": formats.number(len(notices))
+        }
+        foot = _("All notices: %(url)s") % {"url": f"{settings.PUBLIC_URL}/notices/"}
+    texts = [f"{notice.subject}\n{_text_of(notice)}".strip() for notice in notices]
+    return EmailMessage(subject=subject, body="\n\n".join([*texts, foot]) + "\n", to=[user.email])
 
 
 def mark_read(*, user: User, now: datetime, notice_id: int | None = None) -> int:

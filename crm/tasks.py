@@ -7,8 +7,9 @@ from crm.imports import jobs as imports
 
 
 def mail_notices() -> None:
-    """Send the mails that are due: of notices just written, and those whose last try failed."""
+    """Send the mails that are due: of notices just written, those whose last try failed, and the day's digests."""
     notices.mail_due(now=timezone.now())
+    notices.mail_digests(now=timezone.now())
 
 
 def cut_notices() -> None:

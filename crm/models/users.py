@@ -76,6 +76,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     )
     # What the cards of a board show, by the names of `crm.card_fields`; empty: the usual fields.
     card_fields = models.JSONField(default=list, blank=True, editable=False)
+    # When what kind of notice comes by e-mail, by the groups of `crm.notice_mails`; of what is not named: at once.
+    notice_mails = models.JSONField(default=dict, blank=True, editable=False)
     is_active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
 

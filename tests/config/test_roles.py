@@ -47,7 +47,7 @@ PAGES = {
         new-contact contact-duplicates contact-field new-company company-duplicates company-field
         contacts contact companies company company-names subscriptions notices read-notices
         export-contacts export-companies export-subscriptions
-        settings profile telephone security two-step tokens
+        settings profile notice-mails telephone security two-step tokens
     """,
     For.DEAL: """
         deal deal-actions deal-cell deal-field deal-note deal-call deal-mentions

@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from crm import notices
 from crm.models import Notice, User
-from crm.notices import cut_read, mail_due, mark_read, notify
+from crm.notices import cut_read, mail_digests, mail_due, mark_read, notify
 from tests.crm.pages import browser_of, texts
 from tests.mailbox import Mailbox
 
@@ -226,3 +226,66 @@ def test_notices_are_read_page_by_page(alice: User) -> None:
 def test_a_stranger_is_sent_to_the_login(client: Client, db: None) -> None:
     for address in ("/notices/", "/notices/1/"):
         assert client.get(address).headers["Location"].startswith("/login/")
+
+
+def choose(browser: Client, **choices: str) -> int:
+    groups = ("activities", "renewals", "destinations", "inbound", "alerts")
+    return browser.post("/settings/notices/", {**dict.fromkeys(groups, "now"), **choices}).status_code
+
+
+def tell(kind: str, *users: User) -> None:
+    notify(users=users, kind=kind, subject=f"About {kind}", body="So it is.", url="/deals/")
+
+
+def test_people_choose_which_notices_come_by_mail_and_when(
+    alice: User, rui: User, at_noon: time_machine.Traveller, mailbox: Mailbox
+) -> None:
+    assert choose(browser_of(alice), destinations="digest", alerts="never") == 302
+    assert choose(browser_of(alice), destinations="soon") == 422
+    alice.refresh_from_db()
+    for kind in ("failing", "alert_error_rate", "inbound_review", "two_step"):
+        tell(kind, alice, rui)
+    assert alice.notices.count() == 4
+    assert mail_due(now=timezone.now()) == 6
+    assert [mail["Subject"] for mail in mailbox.mails if mail["To"] == alice.email] == [
+        "About inbound_review",
+        "About two_step",
+    ]
+
+
+def test_a_rep_chooses_of_what_a_rep_is_told(rui: User) -> None:
+    page = browser_of(rui).get("/settings/notices/").content.decode()
+    assert 'name="destinations"' in page
+    assert 'name="inbound"' not in page
+
+
+def test_a_digest_is_one_mail_at_eight_where_the_reader_is(
+    rui: User, at_noon: time_machine.Traveller, mailbox: Mailbox
+) -> None:
+    rui.notice_mails = {"destinations": "digest"}
+    rui.save(update_fields=["notice_mails"])
+    for kind in ("failing", "disabled", "given_up"):
+        tell(kind, rui)
+    mark_read(user=rui, notice_id=rui.notices.get(kind="given_up").pk, now=NOON)
+    before_eight = NOON + timedelta(hours=22, minutes=59)  # 11:00 UTC is 8:00 in São Paulo
+    assert (mail_due(now=before_eight), mail_digests(now=before_eight)) == (0, 0)
+    after_a_stop = NOON + timedelta(days=3)
+    assert (mail_digests(now=after_a_stop), mail_digests(now=after_a_stop)) == (1, 0)
+    (mail,) = mailbox.mails
+    text = mail.get_content()
+    assert (mail["To"], mail["Subject"]) == (rui.email, "2 avisos")
+    assert text.index("About failing") < text.index("About disabled")
+    assert "given_up" not in text
+
+
+def test_a_digest_that_was_refused_is_tried_again_later(
+    rui: User, at_noon: time_machine.Traveller, mailbox: Mailbox
+) -> None:
+    rui.notice_mails = {"destinations": "digest"}
+    rui.save(update_fields=["notice_mails"])
+    tell("failing", rui)
+    mailbox.refuse = [450]
+    eight = NOON + timedelta(hours=23)
+    assert [mail_digests(now=eight), mail_digests(now=eight)] == [0, 0]
+    assert mail_digests(now=eight + timedelta(minutes=1)) == 1
+    assert len(mailbox.mails) == 1

@@ -13,7 +13,7 @@ from crm.models import ApiToken, Contact, Deal, LostReason, Source, Stage, Tag, 
 from crm.tokens import create_token, find_token
 from tests.crm.pages import browser_of, texts
 
-OWN = ["", "profile/", "security/", "security/two-step/", "telephone/", "tokens/"]
+OWN = ["", "profile/", "notices/", "security/", "security/two-step/", "telephone/", "tokens/"]
 ADMINISTRATORS = [
     *(f"{slug}/{page}" for slug in ("tags", "sources", "lost-reasons", "teams") for page in ("", "new/")),
     "pipelines/",

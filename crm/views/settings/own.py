@@ -14,7 +14,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
-from crm.models import User
+from crm.models import Notice, User
+from crm.notice_mails import groups_of
 from crm.users import update_user
 from crm.views.access import PageRequest
 
@@ -57,6 +58,20 @@ class TelephoneForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for t
         }
 
 
+class NoticeMailsForm(forms.Form):
+    """A choice for each group of notices that a person may get."""
+
+    def __init__(self, *args: Any, person: User, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for group in groups_of(person):
+            self.fields[group.key] = forms.ChoiceField(
+                label=str(group.name),
+                help_text=str(group.holds),
+                choices=Notice.Mail.choices,
+                initial=person.notice_mails.get(group.key, Notice.Mail.NOW),
+            )
+
+
 @login_required
 @require_safe
 def index(request: PageRequest) -> HttpResponse:
@@ -87,6 +102,19 @@ def telephone(request: PageRequest) -> HttpResponse:
     return render(
         request, "crm/settings/telephone.html", {"form": form}, status=422 if form.is_bound else 200
     )
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def notice_mails(request: PageRequest) -> HttpResponse:
+    """Which notices come by e-mail, and when."""
+    form = NoticeMailsForm(request.POST or None, person=request.user)
+    if form.is_valid():
+        update_user(user_id=request.user.pk, fields={"notice_mails": form.cleaned_data})
+        messages.success(request, _("Saved."))
+        return redirect("notice-mails")
+    status = 422 if form.is_bound else 200
+    return render(request, "crm/settings/notice_mails.html", {"form": form}, status=status)
 
 
 def _own_row(request: PageRequest) -> User:

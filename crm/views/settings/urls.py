@@ -8,6 +8,7 @@ urlpatterns: list[URLPattern] = [
     path("", own.index, name="settings"),
     path("profile/", own.profile, name="profile"),
     path("telephone/", own.telephone, name="telephone"),
+    path("notices/", own.notice_mails, name="notice-mails"),
     path("security/", security.security, name="security"),
     path("security/two-step/", security.switch_on, name="two-step"),
     path("security/two-step/off/", security.weaken, {"what": "off"}, name="two-step-off"),
