@@ -3,6 +3,7 @@
 import base64
 import json
 import shlex
+from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from webhooks.models import InboundEndpoint
@@ -19,12 +20,22 @@ curl -X POST {url} \\
   --data-binary "$body\""""
 
 
-def curl_for(endpoint: InboundEndpoint, *, secret: str | None) -> str:
+# As a system might send it that knows nothing of ours.
+FOREIGN: dict[str, object] = {
+    "order": 1001,
+    "customer": {"name": "Maria Souza", "email": "maria@example.com", "phone": "(11) 95550-0100"},
+    "total": "R$ 1.234,56",
+}
+
+
+def curl_for(
+    endpoint: InboundEndpoint, *, secret: str | None, document: Mapping[str, object] | None = None
+) -> str:
     """The command, with HIDDEN where `secret` is not known any more; "" for senders who sign in their own way."""
     told = secret or HIDDEN
     if endpoint.verification["scheme"] not in {"standard_webhooks", "token", "basic", "none"}:
         return ""
-    body = shlex.quote(json.dumps(document_for(endpoint), ensure_ascii=False))
+    body = shlex.quote(json.dumps(document or document_for(endpoint), ensure_ascii=False))
     verification = endpoint.verification
     if verification["scheme"] == "standard_webhooks":
         return _SIGNED.format(body=body, secret=shlex.quote(told), url=shlex.quote(endpoint.url))

@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, path, re_path
 
 from webhooks import gallery, pages, review_pages
 from webhooks.editor import pages as editor
+from webhooks.editor import trying
 from webhooks.receiving import receive
 from webhooks.recording_pages import recording_access
 
@@ -26,6 +27,16 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "webhooks/endpoints/<int:endpoint_id>/mapping/preview/",
         editor.mapping_preview,
         name="mapping-preview",
+    ),
+    path(
+        "webhooks/endpoints/<int:endpoint_id>/mapping/trial/",
+        trying.mapping_trial,
+        name="mapping-trial",
+    ),
+    path(
+        "webhooks/endpoints/<int:endpoint_id>/mapping/arrivals/",
+        trying.mapping_arrivals,
+        name="mapping-arrivals",
     ),
     path("webhooks/review/", review_pages.review, name="inbound-review"),
     path("webhooks/requests/<str:request_id>/decide/", review_pages.decide_request, name="decide-request"),

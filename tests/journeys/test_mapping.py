@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from crm.models import Deal, Pipeline, Stage, User
 from webhooks.models import InboundEndpoint
+from webhooks.replays import work_replays
 
 pytestmark = pytest.mark.timeout(180)
 BODY = {"lead": {"full name": "Maria Souza", "phone": "(11) 95550-0100"}, "total": "R$ 1.234,56"}
@@ -63,3 +64,54 @@ def test_a_mapping_is_built_from_a_request_without_a_mouse(
     page.wait_for_load_state()
     deal = Deal.objects.get()
     assert (deal.title, f"{deal.value}") == ("Maria Souza", "1234.56")
+
+
+def test_an_unknown_system_is_connected_by_its_sample_broken_and_mended(
+    open_page: Callable[..., Page], site: str, alice: User, endpoint: InboundEndpoint
+) -> None:
+    page = open_page(alice, f"/webhooks/endpoints/{endpoint.pk}/")
+    page.get_by_role("link", name="Connect the system").click()
+    expect(page.get_by_text("Waiting for a first request.")).to_be_visible()
+    post(endpoint, BODY, to=site)
+    sample = page.get_by_role("group", name="Sample")
+    expect(sample).to_be_visible()
+    for value, field, expression in (
+        ("Maria Souza", "Contact: Name", 'lead."full name"'),
+        ("(11) 95550-0100", "Contact: Phones", "[to_phone(lead.phone, 'BR')]"),
+        ("R$ 1.234,56", "Deal: Value", "to_money(total)"),
+    ):
+        row = page.locator(".mapping-row", has=page.locator("option:checked", has_text=field))
+        if not row.count():
+            page.get_by_role("button", name="Add a field").click()
+            last = page.locator(".mapping-row").last
+            expect(last.get_by_label("Field of ours")).to_be_focused()
+            last.get_by_label("Field of ours").select_option(label=field)
+            expect(row).to_have_count(1)
+        row.get_by_label("Expression", exact=True).focus()
+        sample.get_by_role("button", name=value).click()
+        expect(row.get_by_label("Expression", exact=True)).to_have_value(expression)
+    page.get_by_role("button", name="Try the last 20").click()
+    expect(page.get_by_text("1 of 1 request would be applied.")).to_be_visible()
+    save(page)
+
+    total = page.locator(".mapping-row").first.get_by_label("Expression", exact=True)
+    expect(total).to_have_value("to_money(total)")
+    total.fill("to_money(lead.phone)")
+    save(page)
+    post(endpoint, {**BODY, "order": 2}, to=site)
+    page.reload()
+    total.fill("to_money(total)")
+    page.get_by_role("button", name="Try the last 20").click()
+    expect(page.get_by_text("2 of 2 requests would be applied.")).to_be_visible()
+    save(page)
+    page.goto(endpoint.get_absolute_url())
+    page.get_by_role("button", name="Try the rejected again").click()
+    expect(page.get_by_text("0 of 2 are applied.")).to_be_visible()
+    work_replays()
+    expect(page.get_by_text("2 of 2 are applied.")).to_be_visible()
+    assert f"{Deal.objects.get().value}" == "1234.56"
+
+
+def save(page: Page) -> None:
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("“Site” is saved.")).to_be_visible()

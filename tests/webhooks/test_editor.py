@@ -10,6 +10,7 @@ from django.test import Client
 from crm import expressions
 from crm.models import Contact, Deal, Pipeline, User
 from tests.webhooks.conftest import Sender
+from webhooks.editor.lines import lines_of
 from webhooks.editor.rows import Row, mapping_from, rows_from, rows_of
 from webhooks.editor.samples import Sample, lists_of, pasted_sample, picks_of, record_of
 from webhooks.mapping import check_mapping
@@ -47,6 +48,21 @@ def test_every_value_that_is_offered_is_found_by_its_expression(each: str) -> No
         value = expressions.evaluate(expressions.compile(pick.expression), record, around=around)
         assert str(value) == pick.shown
     assert len({pick.expression for pick in picks}) == len(picks)
+
+
+@pytest.mark.parametrize("each", ["", "leads", "@"])
+def test_every_value_of_the_shown_sample_leads_to_itself(each: str) -> None:
+    found = sample([BODY, BODY] if each == "@" else BODY)
+    lines = lines_of(found, each=each)
+    record = record_of(found.value, each=each)
+    around = expressions.Surroundings(root=found.value)
+    told = [
+        json.dumps(expressions.evaluate(expressions.compile(line.expression), record, around=around))
+        for line in lines
+        if line.expression
+    ]
+    assert told == [line.value for line in lines if line.expression]
+    assert json.loads("\n".join(line.before + line.value + line.after for line in lines)) == found.value
 
 
 def test_a_sample_offers_odd_names_answers_by_their_names_and_headers() -> None:
@@ -224,12 +240,57 @@ def test_rows_are_offered_what_another_sample_holds(admin: Client, endpoint: Inb
     assert "name = Ana" in rows
 
 
+def test_a_first_sample_is_waited_for_and_shown_when_it_comes(
+    admin: Client, sender: Sender, pipeline: Pipeline
+) -> None:
+    url = f"/webhooks/endpoints/{sender.endpoint.pk}/mapping/"
+    page = admin.get(url).content.decode()
+    assert "Waiting for a first request." in page
+    assert sender.endpoint.url in page
+    sender.client.get(f"/in/{sender.endpoint.key}/")
+    assert "One came without a body to show:" in admin.get(f"{url}arrivals/").content.decode()
+    sender.post(BODY)
+    arrived = admin.get(f"{url}arrivals/").content.decode()
+    newest = sender.endpoint.requests.newest_first().first()
+    assert newest is not None
+    assert f'<option value="{newest.pk}" selected>' in arrived
+    assert 'hx-trigger="load, change"' in arrived
+    assert "hx-get" not in arrived  # nobody waits any more
+    assert "Waiting for a first request." not in admin.get(url).content.decode()
+
+
+def test_a_mapping_is_tried_on_what_came_before_and_nothing_is_written(
+    admin: Client, sender: Sender, pipeline: Pipeline
+) -> None:
+    for total in ("R$ 10,00", "many"):
+        sender.post({"total": total})
+    url = f"/webhooks/endpoints/{sender.endpoint.pk}/mapping/trial/"
+    rows = [("deal.title", "", "'Order'"), ("deal.value", "", "to_money(total)")]
+    page = admin.post(url, form(rows))
+    trials = page.context["trials"]
+    assert [(trial.state, bool(trial.problem)) for trial in trials] == [
+        ("rejected", True),
+        ("applied", False),
+    ]
+    assert "1 of 2 requests would be applied." in page.content.decode()
+    wrong = admin.post(url, form([("deal.title", "", "name[")])).content.decode()
+    assert "The mapping cannot be used yet." in wrong
+    assert Deal.objects.count() == 0
+    assert set(InboundRequest.objects.values_list("state", flat=True)) == {"rejected"}
+
+
+def test_a_new_row_is_for_a_field_that_is_not_filled_yet(admin: Client, endpoint: InboundEndpoint) -> None:
+    url = f"/webhooks/endpoints/{endpoint.pk}/mapping/row/"
+    new = admin.post(url, form([("deal.title", "", "name"), ("deal.value", "", "")])).content.decode()
+    assert '<option value="deal.currency" selected>' in new
+
+
 def test_nobody_but_an_administrator_edits_mappings(endpoint: InboundEndpoint) -> None:
     rep = Client()
     rep.force_login(User.objects.create_user("rep@example.com", "secret word", name="Rita"))
     url = f"/webhooks/endpoints/{endpoint.pk}/mapping/"
     assert rep.get(url).status_code == 403
-    for path in ("", "row/", "rows/", "preview/"):
+    for path in ("", "row/", "rows/", "preview/", "trial/"):
         assert rep.post(f"{url}{path}", form([("deal.title", "", "x")])).status_code == 403
     assert InboundEndpoint.objects.get().mapping is None
 

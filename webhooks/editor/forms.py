@@ -1,6 +1,7 @@
 """The form of the editor around its rows: which records, how the deal is found, how it is written to."""
 
 import json
+from copy import copy
 from typing import Any
 
 from django import forms
@@ -13,6 +14,7 @@ from crm.models import User
 from crm.refusals import InvalidFields
 from webhooks.editor.rows import Row, first_rows, mapping_from, rows_from, rows_of
 from webhooks.handling import MATCHING, OWNERS, WRITING, matching_of, writing_of
+from webhooks.mapping import check_mapping
 from webhooks.models import InboundEndpoint
 
 _LABELS: dict[str, Any] = {
@@ -146,6 +148,18 @@ class MappingForm(forms.Form):
             else:
                 place = "text" if self.data.get("mode") == "json" else None
                 self.add_error(place, [f"{path}: {problem}" for problem in problems])
+
+
+def drafted(
+    data: QueryDict, endpoint: InboundEndpoint
+) -> tuple[InboundEndpoint | None, list[tuple[str, str]]]:
+    """The endpoint as it is filled in, not saved; or None with the (path, message) of what is wrong."""
+    try:
+        draft = MappingForm(data, endpoint=endpoint).draft(copy(endpoint))
+        wrong = [] if draft.mapping is None else check_mapping(draft.mapping)
+    except InvalidFields as refusal:
+        wrong = [(name.removeprefix("mapping."), " ".join(texts)) for name, texts in refusal.errors.items()]
+    return (None, wrong) if wrong else (draft, [])
 
 
 def initial_of(endpoint: InboundEndpoint) -> dict[str, Any]:

@@ -12,21 +12,22 @@ from django.views.decorators.http import require_http_methods, require_POST
 from crm.models import Deal
 from crm.refusals import InvalidFields
 from crm.views.access import PageRequest, admin_required
-from webhooks.editor.forms import MappingForm, as_text
-from webhooks.editor.rows import Row, offered_picks, rows_from
+from webhooks.editor.forms import MappingForm, as_text, drafted
+from webhooks.editor.lines import lines_of
+from webhooks.editor.rows import Row, new_row, offered_picks, rows_from
 from webhooks.editor.samples import (
     Sample,
     lists_of,
     newest_sample,
-    offered_requests,
     picks_of,
     sample_from,
 )
+from webhooks.editor.trying import choice_context
 from webhooks.endpoints import update_endpoint
-from webhooks.mapping import check_mapping
 from webhooks.models import InboundEndpoint
 from webhooks.preview import preview
 from webhooks.problems import in_readers_language
+from webhooks.samples import FOREIGN, curl_for
 from webhooks.snapshots import plain
 
 
@@ -45,8 +46,10 @@ def mapping(request: PageRequest, endpoint_id: int) -> HttpResponse:
         "form": form,
         "endpoint": endpoint,
         "sample": sample,
+        "curl": curl_for(endpoint, secret=None, document=FOREIGN),
         "pasted": told.get("pasted", ""),
-        "offered": offered_requests(endpoint),
+        "lines": lines_of(sample, each=form["each"].value() or ""),
+        **choice_context(endpoint),
         "lists": lists_of(sample),
         "rows": _with_picks(form.rows, sample, each=form["each"].value() or ""),
     }
@@ -77,7 +80,8 @@ def mapping_row(request: PageRequest, endpoint_id: int) -> HttpResponse:
     """A row: a new one, or the one that is given, with what was picked for it from the sample."""
     endpoint = _found(endpoint_id)
     this = request.POST.get("this", "")
-    row = next((row for row in rows_from(request.POST) if row.key == this), None) or Row("deal.title")
+    rows = rows_from(request.POST)
+    row = next((row for row in rows if row.key == this), None) or new_row(rows)
     if picked := request.POST.get(f"row-{row.key}-pick", ""):
         row.pick(picked)
     sample = sample_from(request.POST, endpoint)
@@ -97,6 +101,7 @@ def mapping_rows(request: PageRequest, endpoint_id: int) -> HttpResponse:
         "rows": _with_picks(rows_from(request.POST), sample, each=request.POST.get("each", "")),
         "lists": lists_of(sample),
         "sample": sample,
+        "lines": lines_of(sample, each=request.POST.get("each", "")),
         "swap": True,
     }
     return render(request, "webhooks/_mapping_rows.html", context)
@@ -107,15 +112,11 @@ def mapping_rows(request: PageRequest, endpoint_id: int) -> HttpResponse:
 def mapping_preview(request: PageRequest, endpoint_id: int) -> HttpResponse:
     """What the mapping as it is filled in would make of the sample, and what would happen; nothing is written."""
     endpoint = _found(endpoint_id)
-    form = MappingForm(request.POST, endpoint=endpoint)
     sample = sample_from(request.POST, endpoint)
-    try:
-        draft = form.draft(endpoint)
-        wrong = [] if draft.mapping is None else check_mapping(draft.mapping)
-    except InvalidFields as refusal:
-        wrong = [(name.removeprefix("mapping."), " ".join(texts)) for name, texts in refusal.errors.items()]
-    context: dict[str, Any] = {"wrong": wrong, "sample": sample, "as_json": as_text(endpoint.mapping)}
-    if sample is not None and not wrong:
+    draft, wrong = drafted(request.POST, endpoint)
+    as_json = as_text(draft.mapping) if draft else ""
+    context: dict[str, Any] = {"wrong": wrong, "sample": sample, "as_json": as_json}
+    if sample is not None and draft is not None:
         context |= _outcome(draft, sample)
     return render(request, "webhooks/_mapping_preview.html", context)
 

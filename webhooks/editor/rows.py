@@ -81,6 +81,13 @@ def first_rows() -> list[Row]:
     return [Row(path) for path in _FIRST]
 
 
+def new_row(others: Iterable[Row]) -> Row:
+    """An empty one, for the first field that no other row fills."""
+    taken = {row.field for row in others}
+    offered = (each.path for _label, fields in _OFFERED_GROUPS for each in fields)
+    return Row(next((path for path in offered if path not in taken), _FIRST[0]))
+
+
 def _split(path: str) -> tuple[str, str]:
     for group in ("custom_fields.", "external_ids."):
         head, found, free = path.partition(f".{group}")

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import QueryDict
 
 from webhooks.bodies import FORM_TYPE, Malformed, parse_body
@@ -58,10 +59,14 @@ class RecordList:
     count: int
 
 
+def with_bodies(endpoint: InboundEndpoint) -> QuerySet[InboundRequest]:
+    """The requests whose bodies are kept, each of them once, newest first."""
+    kept = endpoint.requests.exclude(body=b"").exclude(state=InboundRequest.State.DUPLICATE)
+    return kept.newest_first()
+
+
 def offered_requests(endpoint: InboundEndpoint) -> list[InboundRequest]:
-    """The newest requests whose bodies are kept."""
-    with_body = endpoint.requests.exclude(body=b"").exclude(state=InboundRequest.State.DUPLICATE)
-    return list(with_body.newest_first().defer("headers", "body", "changes", "errors")[:_OFFERED])
+    return list(with_bodies(endpoint).defer("headers", "body", "changes", "errors")[:_OFFERED])
 
 
 def sample_of(request: InboundRequest) -> Sample:
@@ -141,19 +146,19 @@ def suggestion(native: NativeField, expression: str) -> str:
 def _leaves(value: Any, at: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict):
         for key, item in value.items():
-            yield from _leaves(item, _inside(at, key))
+            yield from _leaves(item, inside(at, key))
     elif isinstance(value, list):
         named = list(_named(value, at))
         yield from named
         if value and not named:
             yield from _leaves(value[0], f"{at}[0]")
-    elif (inner := _json_inside(value)) is not None:
+    elif (inner := _jsoninside(value)) is not None:
         yield from _leaves(inner, f"to_json({at})")
     elif at:
         yield at, value
 
 
-def _json_inside(value: Any) -> Any:
+def _jsoninside(value: Any) -> Any:
     """The object in a text that holds one, as some forms send their answers; else None."""
     if not isinstance(value, str) or not value.lstrip().startswith("{"):
         return None
@@ -165,11 +170,10 @@ def _json_inside(value: Any) -> Any:
 
 def _named(items: list[Any], at: str) -> Iterator[tuple[str, Any]]:
     """Answers that come as a list of pairs, such as {"name": "email", "value": "…"}, by their names."""
-    first = items[0] if items and isinstance(items[0], dict) else {}
-    name = next((key for key in _NAMES if isinstance(first.get(key), str)), None)
-    held = next((key for key in _VALUES if key in first and key != name), None)
-    if name is None or held is None:
+    naming = naming_of(items)
+    if naming is None:
         return
+    name, held = naming
     for item in items:
         if isinstance(item, dict) and isinstance(item.get(name), str) and "'" not in item[name]:
             path = f"{at}[?{name}=='{item[name]}'].{held} | [0]"
@@ -177,15 +181,23 @@ def _named(items: list[Any], at: str) -> Iterator[tuple[str, Any]]:
             yield (f"{path}[0]", value[0]) if isinstance(value, list) and value else (path, value)
 
 
+def naming_of(items: list[Any]) -> tuple[str, str] | None:
+    """Under which keys the pairs of such a list hold their names and their values; None for any other list."""
+    first = items[0] if items and isinstance(items[0], dict) else {}
+    name = next((key for key in _NAMES if isinstance(first.get(key), str)), None)
+    held = next((key for key in _VALUES if key in first and key != name), None)
+    return (name, held) if name and held else None
+
+
 def _containers(value: Any, at: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict):
         for key, item in value.items():
-            path = _inside(at, key)
+            path = inside(at, key)
             yield path, item
             yield from _containers(item, path)
 
 
-def _inside(at: str, key: str) -> str:
+def inside(at: str, key: str) -> str:
     plain = key.isascii() and key.isidentifier()
     quoted = key if plain else json.dumps(key, ensure_ascii=False)
     return f"{at}.{quoted}" if at else quoted

@@ -1,6 +1,8 @@
 // A row goes, and the focus with it to what comes next.
 const form = document.getElementById("mapping-form");
 const rows = document.getElementById("mapping-rows");
+let aimed = null; // the row somebody was in last
+let waiting = null; // what was clicked of the sample and is in no row yet
 
 form.addEventListener("click", (event) => {
   const row = event.target.closest("[data-remove-row]")?.closest(".mapping-row");
@@ -15,5 +17,36 @@ form.addEventListener("click", (event) => {
 rows.addEventListener("htmx:load", (event) => {
   const { focus } = event.detail.elt.dataset ?? {};
   if (focus) document.getElementById(focus).focus();
+  aimed = focus?.endsWith("-field") ? event.detail.elt : null; // once it is filled, a click goes to the next empty row
+  if (waiting && event.detail.elt.matches?.(".mapping-row")) fill(event.detail.elt);
   form.dispatchEvent(new Event("change"));
+});
+
+// ---- A click on a value of the sample fills the row somebody was in last, else the next empty one, else a new one. ----
+
+rows.addEventListener("focusin", (event) => {
+  aimed = event.target.closest(".mapping-row");
+});
+
+form.addEventListener("click", (event) => {
+  const value = event.target.closest("[data-pick]");
+  if (!value) return;
+  waiting = value.dataset.pick;
+  const isEmpty = (row) => row.querySelector('[name$="-expression"]').value.trim() === "";
+  const row = aimed?.isConnected ? aimed : [...rows.querySelectorAll(".mapping-row")].find(isEmpty);
+  if (row) fill(row);
+  else form.querySelector(".add-row").click();
+});
+
+function fill(row) {
+  const picks = row.querySelector('[name$="-pick"]');
+  if (![...picks.options].some((option) => option.value === waiting)) picks.add(new Option(waiting, waiting));
+  picks.value = waiting;
+  waiting = null;
+  picks.dispatchEvent(new Event("picked")); // at once, in place of what the row is asking for
+}
+
+// A page that nobody looks at does not ask whether something came.
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (document.hidden && event.detail.elt.id === "mapping-waiting") event.preventDefault();
 });
