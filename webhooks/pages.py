@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from crm.refusals import InvalidFields
 from crm.views.access import PageRequest, admin_required
+from webhooks.advice import ADVICE
 from webhooks.endpoints import create_endpoint, delete_endpoint, rotate_secret, rotate_url, update_endpoint
 from webhooks.forms import EndpointForm, RequestFilter
 from webhooks.gallery import shelves
@@ -33,6 +34,7 @@ from webhooks.shown_once import keep_secret, take_secret
 from webhooks.snapshots import plain
 
 PAGE = 50
+NEWER = 99
 OVERLAP = timedelta(days=1)
 _UNREAD = ("body", "headers", "changes", "errors")
 State = InboundRequest.State
@@ -50,6 +52,7 @@ def endpoints(request: PageRequest) -> HttpResponse:
         .defer("secret", "previous_secret")
         .annotate(
             last_at=Subquery(last.values("received_at")[:1]),
+            last_state=Subquery(last.values("state")[:1]),
             today=Count("requests", filter=today),
             refused_today=Count("requests", filter=refused),
         )
@@ -176,9 +179,25 @@ def requests(request: PageRequest) -> HttpResponse:
         "first_url": _url(request, before=None) if last else "",
         "next_url": _url(request, before=shown[-1].pk) if len(found) > PAGE else "",
         "is_narrowed": any(chosen.cleaned_data.values()),
+        "newest": "" if last or not shown else shown[0].pk,
+        "query": request.GET.urlencode(),
         **tab_context(),
     }
     return render(request, "webhooks/requests.html", context)
+
+
+@admin_required
+@require_safe
+def newer_requests(request: PageRequest) -> HttpResponse:
+    """How many came after the id `?since=` that fit the filters, counted up to one more than NEWER."""
+    chosen, since = RequestFilter(request.GET), request.GET.get("since", "")
+    fresh = chosen.narrow(InboundRequest.objects.filter(pk__gt=since), now=timezone.now())
+    context = {
+        "count": fresh[: NEWER + 1].count(),
+        "most": NEWER,
+        "url": _url(request, since=None),
+    }
+    return render(request, "webhooks/_newer.html", context)
 
 
 def _tabs(request: HttpRequest) -> list[tuple[str, str, str]]:
@@ -208,6 +227,7 @@ def inbound_request(request: PageRequest, request_id: str) -> HttpResponse:
             (path, plain(before), plain(after)) for path, (before, after) in sorted(found.changes.items())
         ],
         "errors": in_readers_language(found.errors),
+        "advice": ADVICE.get(found.reason, ""),
         **question_context(found),
         "can_replay": found.state in (State.REJECTED, State.IGNORED, State.FAILED) and not found.is_emptied,
         "keep_days": settings.KEEP_BODIES_DAYS,

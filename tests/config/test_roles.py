@@ -72,7 +72,7 @@ PAGES = {
         rotate-endpoint-secret delete-endpoint endpoint-mapping mapping-row mapping-rows mapping-preview
         mapping-trial mapping-arrivals
         inbound-review decide-request replay-many replay-job stop-replay
-        inbound-requests inbound-request replay-request
+        inbound-requests newer-requests inbound-request replay-request
         pipelines new-pipeline order-pipelines pipeline order-stages new-stage stage end-stage
         custom-fields new-custom-field custom-field end-custom-field
         users user reset-two-step invitations resend-invitation revoke-invitation

@@ -5,6 +5,7 @@ import pytest
 from django.test import Client
 
 from crm.models import Deal, Pipeline, Stage, User
+from webhooks.advice import ADVICE
 from webhooks.endpoints import create_endpoint
 from webhooks.models import InboundEndpoint, InboundRequest
 from webhooks.samples import HIDDEN, curl_for
@@ -128,6 +129,9 @@ def test_the_list_counts_what_came_and_what_was_refused(browser: Client, endpoin
     (row,) = browser.get("/webhooks/").context["endpoints"]
     assert (row.today, row.refused_today) == (2, 1)
     assert row.last_at == InboundRequest.objects.newest_first()[0].received_at
+    assert "Refusing" in browser.get("/webhooks/").content.decode()
+    post(browser, endpoint, {"deal": {"title": "A third"}})
+    assert "Refusing" not in browser.get("/webhooks/").content.decode()
 
 
 def test_without_endpoints_the_page_says_what_they_are_for(browser: Client) -> None:
@@ -148,6 +152,7 @@ def test_a_rejected_request_says_why_and_can_be_tried_again(
     request = post(browser, endpoint, {"deal": {"title": "An order", "stage": "Paid"}})
     page = browser.get(request.get_absolute_url()).content.decode()
     assert "deal.stage" in page
+    assert "Mend the mapping, or make what is missing here; then try again." in page
     Stage.objects.create(pipeline=Pipeline.objects.get(), name="Paid", position=1)
     browser.post(f"{request.get_absolute_url()}replay/")
     request.refresh_from_db()
@@ -168,6 +173,22 @@ def test_the_log_can_be_narrowed(browser: Client, endpoint: InboundEndpoint) -> 
     ]
     assert [len(browser.get(f"{REQUESTS}?{query}").context["requests"]) for query in fits] == [1] * 5
     assert not browser.get(f"{REQUESTS}?state=rejected").context["requests"]
+
+
+def test_the_log_tells_how_many_came_since_it_was_opened(browser: Client, endpoint: InboundEndpoint) -> None:
+    first = post(browser, endpoint, {"deal": {"title": "An order"}})
+    assert f"since={first.pk}" in browser.get(f"{REQUESTS}?state=applied").content.decode()
+    newer = f"{REQUESTS}newer/?since={first.pk}&state=applied"
+    assert "new" not in browser.get(newer).content.decode()
+    post(browser, endpoint, {"deal": {"title": "Another", "value": "much"}})
+    post(browser, endpoint, {"deal": {"title": "A third"}})
+    told = browser.get(newer).content.decode()
+    assert "1 new" in told
+    assert f'href="{REQUESTS}?state=applied"' in told
+
+
+def test_every_reason_that_somebody_can_mend_says_how() -> None:
+    assert set(InboundRequest.Reason.values) - set(ADVICE) == {"handshake", "erased"}
 
 
 def test_the_log_is_read_page_by_page_newest_first(browser: Client, endpoint: InboundEndpoint) -> None:

@@ -1,0 +1,4 @@
+// A page that nobody looks at does not ask for what is new.
+document.getElementById("newer")?.addEventListener("htmx:beforeRequest", (event) => {
+  if (document.hidden) event.preventDefault();
+});
