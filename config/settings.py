@@ -133,6 +133,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "csp.middleware.CSPMiddleware",
+    "crm.middleware.NoNulMiddleware",
     "crm.middleware.ActorMiddleware",
     "crm.middleware.UserLocaleMiddleware",
 ]

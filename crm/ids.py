@@ -1,11 +1,29 @@
-"""Identifiers that outsiders see as text and that sort by the time they were made."""
+"""Identifiers: those that outsiders see as text and that sort by the time they were made, and reading the others."""
 
 import secrets
 import time
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from django.db import models
+
+_LONGEST = 18  # digits that a bigint always holds
+
+
+def read_id(text: str) -> int | None:
+    """The id of a row that a text from outside names; None where it names none, or more than any row can have."""
+    return int(text) if text.isdecimal() and len(text) <= _LONGEST else None
+
+
+def read_ids(texts: Iterable[str]) -> list[int]:
+    """Those that are ids."""
+    return [number for text in texts if (number := read_id(text)) is not None]
+
+
+def read_text_id(text: str) -> str:
+    """A text that may be an id, or a rank; "" for one that cannot be."""
+    return text if text.isascii() and text.isprintable() else ""
 
 
 class IdField(models.CharField):  # type: ignore[type-arg]  # not subscriptable when Django runs

@@ -21,7 +21,18 @@ from crm.actors import Actor
 from crm.contacts import apply_fields, refuse_changed
 from crm.deals import lock_present, update_many
 from crm.edits import as_history, change_row, external_ids
-from crm.models import Activity, Call, Change, Company, Contact, Deal, ExternalId, Subscription, Tag
+from crm.models import (
+    Activity,
+    Call,
+    Change,
+    Company,
+    Contact,
+    Deal,
+    ExternalId,
+    ImportRow,
+    Subscription,
+    Tag,
+)
 from crm.refusals import Refused
 
 Party = TypeVar("Party", Contact, Company)
@@ -260,6 +271,7 @@ class _Merge(Generic[Party]):
         if isinstance(self.kept, Contact):
             Call.objects.filter(contact=self.other.pk).update(contact=self.kept)
             Activity.objects.filter(contact=self.other.pk).update(contact=self.kept)
+            ImportRow.objects.filter(contact=self.other.pk).update(contact=self.kept)
             return
         Subscription.objects.filter(company=self.other.pk).update(company=self.kept)
         people = Contact.objects.filter(company=self.other.pk).order_by("pk")

@@ -1,4 +1,4 @@
-"""Who is at work and in which language, for everything a request does."""
+"""Who is at work and in which language, for everything a request does; and what no path may hold."""
 
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
@@ -9,6 +9,17 @@ from django.utils import timezone, translation
 from crm.actors import Actor, acting_as
 
 type_of_view = Callable[[HttpRequest], HttpResponse]
+
+
+class NoNulMiddleware:
+    """Takes a NUL in a path for a sign that cannot be read: PostgreSQL will not even compare with one."""
+
+    def __init__(self, get_response: type_of_view) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request.path_info = request.path_info.replace("\0", "\N{REPLACEMENT CHARACTER}")
+        return self.get_response(request)
 
 
 class ActorMiddleware:

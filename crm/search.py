@@ -19,6 +19,7 @@ from django.db.models.lookups import Contains, StartsWith
 
 from crm.custom_fields import is_storable
 from crm.folding import Folded, fold
+from crm.ids import read_ids
 from crm.models import Company, Contact, Deal, DealQuerySet, User
 from crm.models.contacts import company_words, contact_words
 
@@ -135,8 +136,8 @@ def recent(*, names: Sequence[str], user: User) -> Found:
     ids: dict[str, list[int]] = {kind: [] for kind in Kind}
     for name in names[: 4 * SHOWN]:
         kind, _colon, number = name.partition(":")
-        if kind in ids and number.isdecimal() and len(number) < 19:
-            ids[kind].append(int(number))
+        if kind in ids:
+            ids[kind] += read_ids([number])
     deals = Deal.objects.visible_to(user).select_related("company", "stage").defer("custom_fields")
     return Found(
         deals=_in_order(deals, ids[Kind.DEAL]),

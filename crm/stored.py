@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpRespons
 from django.http.response import HttpResponseBase
 
 PIECE = 1024 * 1024  # bytes; a longer range is answered with its beginning, and players ask for the rest
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
 def stored_response(request: HttpRequest, name: str) -> HttpResponseBase:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from crm.ids import read_text_id
 from crm.refusals import InvalidFields
 from crm.views.access import PageRequest, admin_required
 from webhooks.advice import ADVICE
@@ -166,7 +167,7 @@ def requests(request: PageRequest) -> HttpResponse:
     """Newest first; `?before=` an id goes on from there, RequestFilter names the other parameters."""
     chosen = RequestFilter(request.GET)
     rows = chosen.narrow(InboundRequest.objects.newest_first(), now=timezone.now())
-    last = InboundRequest.objects.filter(pk=request.GET.get("before", "")).first()
+    last = InboundRequest.objects.filter(pk=read_text_id(request.GET.get("before", ""))).first()
     if last is not None:
         earlier = Q(received_at__lt=last.received_at) | Q(received_at=last.received_at, pk__lt=last.pk)
         rows = rows.filter(earlier, received_at__lte=last.received_at)

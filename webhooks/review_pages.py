@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
+from crm.ids import read_id
 from crm.refusals import InvalidFields
 from crm.views.access import PageRequest, admin_required
 from webhooks.models import InboundEndpoint, InboundRequest, ReplayJob
@@ -26,9 +27,9 @@ NEW, NONE = "new", "none"
 def review(request: PageRequest) -> HttpResponse:
     """What waits for somebody to choose its deal, oldest first; `?endpoint=` shows one endpoint's."""
     waiting = InboundRequest.objects.to_review().select_related("endpoint").defer("headers")
-    endpoint = request.GET.get("endpoint", "")
-    if endpoint.isdecimal():
-        waiting = waiting.filter(endpoint=int(endpoint))
+    endpoint = read_id(request.GET.get("endpoint", ""))
+    if endpoint is not None:
+        waiting = waiting.filter(endpoint=endpoint)
     found = list(waiting.order_by("received_at")[:PAGE])
     return render(request, "webhooks/review.html", {"requests": found, **tab_context()})
 
@@ -44,16 +45,15 @@ def decide_request(request: PageRequest, request_id: str) -> HttpResponse:
     """Apply a request to the deal that was chosen, to a new one, or set it aside."""
     found = get_object_or_404(InboundRequest, pk=request_id)
     chosen, number = request.POST.get("deal", ""), request.POST.get("number", "0")
-    now = timezone.now()
-    if chosen not in (NEW, NONE) and not chosen.isdecimal():
+    deal_id, now = read_id(chosen), timezone.now()
+    if chosen not in (NEW, NONE) and deal_id is None:
         messages.error(request, _("Choose a deal first."))
         return redirect(found)
     try:
         if chosen == NONE:
             decided = set_aside(request_id=found.pk, by=request.user, now=now)
         else:
-            deal_id = None if chosen == NEW else int(chosen)
-            position = int(number) if number.isdecimal() else 0
+            position = read_id(number) or 0
             decided = decide(request_id=found.pk, number=position, deal_id=deal_id, now=now)
     except NothingToDecide as refusal:
         messages.error(request, str(refusal))

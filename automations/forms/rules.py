@@ -16,6 +16,7 @@ from automations.forms.fields import UNITS
 from automations.models import Destination, Event, Rule
 from automations.rules import RuleError, create_rule, update_rule
 from automations.starters import starter_of
+from crm.ids import read_id
 from crm.models import Pipeline, Stage, User
 from crm.views.fields import StageField
 
@@ -293,4 +294,4 @@ def initial_from_link(given: Any) -> dict[str, Any]:
 
 
 def _by_id(model: Any, text: str) -> Any:
-    return model.objects.filter(pk=int(text)).first() if text.isdecimal() else None
+    return model.objects.filter(pk=read_id(text)).first()

@@ -26,6 +26,7 @@ from automations.forms.log import LogFilter
 from automations.jobs import cancel_job, start_resend
 from automations.models import Attempt, Delivery, ResendJob
 from automations.standing import counts_by_state
+from crm.ids import read_text_id
 from crm.models import Deal
 from crm.views.access import PageRequest, admin_required
 
@@ -52,7 +53,7 @@ def deliveries(request: PageRequest) -> HttpResponse:
     """Newest first; `?before=` an id goes on from there, LogFilter names the other parameters."""
     chosen, now = LogFilter(request.GET), timezone.now()
     newest_first = chosen.narrow(Delivery.objects.all(), now=now).order_by("-id")
-    before = request.GET.get("before", "")
+    before = read_text_id(request.GET.get("before", ""))
     rows = list(readable(newest_first.filter(pk__lt=before) if before else newest_first)[: PAGE + 1])
     shown, more = rows[:PAGE], len(rows) > PAGE
     context = {
@@ -111,10 +112,11 @@ def log_url(request: HttpRequest, **changes: str | None) -> str:
 @require_safe
 def newer(request: PageRequest) -> HttpResponse:
     """How many came after `?since=`, and the rows among `?seen=ID.ATTEMPTS` that have changed since."""
-    chosen, since = LogFilter(request.GET), request.GET.get("since", "")
+    chosen, since = LogFilter(request.GET), read_text_id(request.GET.get("since", ""))
     now = timezone.now()
     fresh = chosen.narrow(Delivery.objects.filter(pk__gt=since), now=now).order_by()
-    seen = dict(text.split(".", 1) for text in request.GET.getlist("seen")[:PAGE] if "." in text)
+    texts = map(read_text_id, request.GET.getlist("seen")[:PAGE])
+    seen = dict(text.split(".", 1) for text in texts if "." in text)
     rows = readable(Delivery.objects.filter(pk__in=seen))
     context = {
         "count": fresh[: NEWER + 1].count(),
@@ -149,7 +151,7 @@ def act_on_many(request: PageRequest) -> HttpResponse:
 def _chosen(request: HttpRequest) -> dict[str, Any]:
     if "all" in request.POST:
         return {"filter": LogFilter(request.GET).words(now=timezone.now())}
-    return {"ids": request.POST.getlist("ids")}
+    return {"ids": list(map(read_text_id, request.POST.getlist("ids")))}
 
 
 def _rows_of(chosen: dict[str, Any]) -> QuerySet[Delivery]:

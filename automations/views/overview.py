@@ -19,6 +19,7 @@ from automations.rule_days import last_days
 from automations.rules import RuleError, copy_rule, order_rules, update_rule
 from automations.starters import STARTERS
 from crm import formats
+from crm.ids import read_ids
 from crm.models import Pipeline, Stage
 from crm.views.access import PageRequest, admin_required
 
@@ -164,5 +165,5 @@ def duplicate_rule(request: PageRequest, rule_id: int) -> HttpResponse:
 @require_POST
 def order(request: PageRequest) -> HttpResponse:
     """Puts rules in the order of the ids that are sent."""
-    order_rules(ids=[int(text) for text in request.POST.getlist("id") if text.isdecimal()])
+    order_rules(ids=read_ids(request.POST.getlist("id")))
     return HttpResponse(status=204)

@@ -20,6 +20,7 @@ from automations.rules import delete_rule, preview_rule, problems_with
 from automations.trials import send_test
 from automations.views.overview import RELATED
 from crm.actors import Actor
+from crm.ids import read_id
 from crm.models import Deal
 from crm.views.access import PageRequest, admin_required
 
@@ -104,8 +105,8 @@ class TrialForm(forms.Form):
 @require_POST
 def preview(request: PageRequest) -> HttpResponse:
     """What the rule, as it is filled in, would send for the chosen deal, and whether it would run."""
-    form, chosen = RuleForm(request.POST), request.POST.get("deal", "")
-    deal = Deal.objects.filter(pk=int(chosen)).first() if chosen.isdecimal() else None
+    form, chosen = RuleForm(request.POST), read_id(request.POST.get("deal", "")) or 0
+    deal = Deal.objects.filter(pk=chosen).first()
     form.is_valid()
     draft = form.draft()
     problems = [problem for several in problems_with(draft).values() for problem in several]

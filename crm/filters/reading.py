@@ -8,10 +8,11 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from crm.custom_fields import is_storable
+from crm.ids import read_id
 
 NONE, ME = "none", "me"
-_LONGEST_ID = 18  # digits that a bigint always holds
 _LONGEST_TEXT = 200
+_EARLIEST, _LATEST = date(1, 1, 2), date(9999, 12, 30)  # on both sides of them there is a day
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,10 @@ class Moment:
 
 
 def whole(text: str) -> int:
-    if not text.isdecimal() or len(text) > _LONGEST_ID:
+    number = read_id(text)
+    if number is None:
         raise ValueError(text)
-    return int(text)
+    return number
 
 
 def row(text: str) -> int | str:
@@ -68,7 +70,10 @@ def amount(text: str) -> Decimal:
 
 
 def day(text: str) -> date:
-    return date.fromisoformat(text)
+    on = date.fromisoformat(text)
+    if not _EARLIEST <= on <= _LATEST:
+        raise ValueError(text)
+    return on
 
 
 def moment(text: str) -> Moment:

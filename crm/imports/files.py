@@ -7,7 +7,10 @@ are read.
 
 import csv
 import io
+import lzma
+import re
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -31,6 +34,7 @@ MOST_COLUMNS = 200
 _MOST_UNPACKED = 100 * 1024 * 1024
 _LONGEST_CELL = 10_000
 _DELIMITERS = (";", ",", "\t", "|")
+_EXCELS_OWN = re.compile(r"sep=([^\r\n\"])", re.IGNORECASE)  # a first line that names the delimiter
 _SAMPLE = 50  # lines that the delimiter is guessed from
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
@@ -102,8 +106,8 @@ def _lines_of_csv(data: bytes) -> Iterator[list[Cell]]:
     if "\0" in text:
         raise UnreadableFile(_("This is neither a CSV nor an XLSX file."))
     delimiter = _delimiter(text)
-    if text[:4].lower() == "sep=":  # Excel's own way to name it
-        delimiter, text = text[4], text.partition("\n")[2]
+    if named := _EXCELS_OWN.match(text):
+        delimiter, text = named[1], text.partition("\n")[2]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
         yield from _checked([unquoted(cell) for cell in line] for line in reader)
@@ -161,6 +165,9 @@ def _lines_of_xlsx(data: bytes) -> Iterator[list[Cell]]:
         AttributeError,  # openpyxl meets parts that are not what they are called
         OSError,
         EOFError,
+        RuntimeError,  # from zipfile: a password, or a compression that it does not know
+        zlib.error,
+        lzma.LZMAError,
     ) as error:
         raise UnreadableFile(_("The file is damaged, or is no XLSX file that is safe to read.")) from error
 

@@ -68,7 +68,13 @@ def start_check(*, import_id: int, mapping: Sequence[str], choices: Choices, by:
     imported = _locked(import_id)
     if imported.run:
         raise NotNow(_("This import has begun already."))
-    imported.jobs.filter(state=State.RUNNING).update(state=State.CANCELLED, finished_at=timezone.now())
+    running = imported.jobs.filter(state=State.RUNNING)
+    idle = [job.pk for job in running.select_for_update(skip_locked=True)]
+    if running.exclude(
+        pk__in=idle
+    ).exists():  # a worker has its lock, and will want the import's, which is ours
+        raise NotNow(_("The rows are being checked just now. Try again in a moment."))
+    running.update(state=State.CANCELLED, finished_at=timezone.now())
     imported.mapping, imported.choices, imported.checked = list(mapping), choices.as_json(), None
     imported.save(update_fields=["mapping", "choices", "checked"])
     return _start(imported, Kind.CHECK, total=imported.row_count, by=by)

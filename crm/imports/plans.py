@@ -16,6 +16,7 @@ from crm.contacts import normal_domain, normal_email, normal_tax_id
 from crm.custom_fields import clean_custom_fields
 from crm.edits import EXTERNAL_ID_LENGTH
 from crm.folding import fold
+from crm.ids import read_id
 from crm.imports.targets import Entity, Kind, Target, targets_of
 from crm.imports.values import (
     BadCell,
@@ -296,9 +297,10 @@ def _phone(text: str) -> str:
 
 def _own_id(cell: Cell) -> int:
     text = as_text(cell)
-    if not text.isdecimal() or len(text) > 18:
+    number = read_id(text)
+    if number is None:
         raise BadCell(_("“%(value)s” is no id.") % {"value": text})
-    return int(text)
+    return number
 
 
 def _status(cell: Cell) -> Deal.Status:

@@ -18,6 +18,7 @@ from crm.board import (
     touched_cards,
 )
 from crm.cards import Card
+from crm.ids import read_ids, read_text_id
 from crm.models import Deal, DealQuerySet, Pipeline, SavedView, Stage
 from crm.views.access import PageRequest
 from crm.views.card_fields import fields_of
@@ -61,7 +62,7 @@ def board(request: PageRequest, pipeline_id: int | None = None) -> HttpResponse:
         "pipeline": pipeline,
         "pipelines": pipelines,
         "columns": columns,
-        "folded": {int(stage) for stage in request.COOKIES.get("folded", "").split(".") if stage.isdecimal()},
+        "folded": set(read_ids(request.COOKIES.get("folded", "").split("."))),
         "summary": board_summary(
             [column.stage for column in columns], {column.stage.pk: column.totals for column in columns}
         ),
@@ -78,7 +79,7 @@ def board(request: PageRequest, pipeline_id: int | None = None) -> HttpResponse:
 def more_cards(request: PageRequest, stage_id: int) -> HttpResponse:
     """The next cards of a column, below the rank `?after=`."""
     stage = get_object_or_404(Stage, pk=stage_id)
-    after = request.GET.get("after", "")
+    after = read_text_id(request.GET.get("after", ""))
     cards, more = column_page(shown_deals(request), stage, fields_of(request), after=after)
     context = {"stage": stage, "cards": cards, "more": more, "asked": _asked(_bar(request))}
     return render(request, "crm/_cards.html", context)
@@ -89,8 +90,8 @@ def more_cards(request: PageRequest, stage_id: int) -> HttpResponse:
 def whole_columns(request: PageRequest, pipeline_id: int) -> HttpResponse:
     """All columns again, for a board that was away: `?loaded=STAGE:COUNT` says how many cards it shows."""
     pipeline = get_object_or_404(Pipeline, pk=pipeline_id)
-    pairs = [pair.partition(":") for pair in request.GET.getlist("loaded")]
-    loaded = {int(stage): int(count) for stage, _, count in pairs if stage.isdecimal() and count.isdecimal()}
+    pairs = [read_ids(pair.split(":", 1)) for pair in request.GET.getlist("loaded")]
+    loaded = {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
     asked = _asked(_bar(request))
     cards = {
         column.stage.pk: render_to_string(
@@ -108,7 +109,7 @@ def whole_columns(request: PageRequest, pipeline_id: int) -> HttpResponse:
 def touched(request: PageRequest, pipeline_id: int) -> HttpResponse:
     """How the deals `?deal=` stand on this board now."""
     pipeline = get_object_or_404(Pipeline, pk=pipeline_id)
-    deal_ids = [int(deal_id) for deal_id in request.GET.getlist("deal") if deal_id.isdecimal()]
+    deal_ids = read_ids(request.GET.getlist("deal"))
     return JsonResponse(touched_answer(request, pipeline, deal_ids))
 
 

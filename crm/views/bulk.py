@@ -20,6 +20,7 @@ from django_htmx.http import trigger_client_event
 from crm import formats
 from crm.actors import Actor
 from crm.deals import DealError, Outcome, undo_move
+from crm.ids import read_id, read_ids
 from crm.models import Deal, Pipeline, Stage, User
 from crm.signals import sending_requested
 from crm.timeline import Sending, answers_to
@@ -63,7 +64,7 @@ def bulk(request: PageRequest, verb: str) -> HttpResponse:
 
 def _chosen(request: PageRequest) -> list[Deal]:
     """The deals named, as far as this person sees them."""
-    wanted = [int(deal_id) for deal_id in request.POST.getlist("deal") if deal_id.isdecimal()][:MOST]
+    wanted = read_ids(request.POST.getlist("deal"))[:MOST]
     return list(Deal.objects.visible_to(request.user).filter(pk__in=wanted))
 
 
@@ -149,7 +150,9 @@ def undo(request: PageRequest, pipeline_id: int | None = None) -> HttpResponse:
     pipeline = get_object_or_404(Pipeline, pk=pipeline_id) if pipeline_id else None
     deals = _chosen(request)[:UNDOABLE]
     places = {
-        name: int(text) for name in ("before", "after") if (text := request.POST.get(name, "")).isdecimal()
+        name: neighbour
+        for name in ("before", "after")
+        if (neighbour := read_id(request.POST.get(name, ""))) is not None
     }
     actor, problems = Actor.user(request.user), list[str]()
     with transaction.atomic():

@@ -15,6 +15,7 @@ from django_htmx.http import trigger_client_event
 
 from crm.actors import Actor
 from crm.deals import DealError
+from crm.ids import read_id
 from crm.models import DealLine, Period, Product
 from crm.products import StaleLine, delete_line, follow_products, write_line
 from crm.views.access import PageRequest
@@ -89,7 +90,7 @@ def line(request: PageRequest, deal_id: int, line_id: int | None = None) -> Http
 
 def _fill_in(line: DealLine, product_id: str) -> None:
     """Take over what the catalogue says of a product; its price where it is in the deal's currency."""
-    product = Product.objects.filter(pk=product_id).first() if product_id.isdecimal() else None
+    product = Product.objects.filter(pk=read_id(product_id) or 0).first()
     if product is None:
         return
     line.product, line.name, line.period = product, product.name, product.period

@@ -22,6 +22,7 @@ from django.utils.translation import gettext_lazy as _
 from stdnum.br import cnpj, cpf
 
 from crm.actors import Actor
+from crm.ids import read_id
 from crm.models import CustomField
 from crm.refusals import Refused, Stale
 from crm.views.fields import DayField, MoneyField
@@ -127,7 +128,7 @@ class FieldForm(forms.Form):
         field, offers = self.spec.field, cast("Any", self.spec.field)
         if isinstance(field, forms.ModelChoiceField):
             everything = offers.queryset.model.objects  # also what is offered no more
-            return str(everything.filter(pk=text).first() or "—") if text.isdecimal() else "—"
+            return str(everything.filter(pk=read_id(text)).first() or "—")
         if isinstance(field, forms.ChoiceField):
             names = {str(key): str(name) for key, name in offers.choices}
             return ", ".join(names.get(line, line) for line in text.split("\n")) or "—"

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_safe
 
 from crm.filters import DealFilters, read_filters
 from crm.filters.chips import Chip, chips
+from crm.ids import read_id
 from crm.models import CustomField, Deal, DealQuerySet, Pipeline, Source, Tag, Team, User
 from crm.views.access import PageRequest
 from crm.views.fields import DayField, StageField
@@ -204,9 +205,9 @@ def _added(definition: CustomField) -> dict[str, forms.Field]:
 @require_safe
 def choose(request: PageRequest) -> HttpResponse:
     """The dialog of filters for a page: `?layout=`, for a board `?pipeline=`, and the filters there are already."""
-    layout, pipeline = request.GET.get("layout", ""), request.GET.get("pipeline", "")
-    is_board = layout == "board" and pipeline.isdecimal()
-    action = reverse("board", args=[int(pipeline)]) if is_board else _PATHS.get(layout, "/deals/")
+    layout, pipeline = request.GET.get("layout", ""), read_id(request.GET.get("pipeline", ""))
+    is_board = layout == "board" and pipeline is not None
+    action = reverse("board", args=[pipeline]) if is_board else _PATHS.get(layout, "/deals/")
     filters = filters_of(request, but=BOARD_BUT if is_board else ())
     context = {
         "form": FilterForm(filters, layout=layout),

@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
+from crm.ids import read_id
 from crm.keyset import beyond, order_of
 
 SIZE = 50
@@ -28,8 +29,8 @@ def page_of(rows: QuerySet[_Row], request: HttpRequest, *, by: str, nullable: bo
     """
     name, falling = by.removeprefix("-"), by.startswith("-")
     ordered = rows.order_by(*order_of(name, falling=falling))
-    after = request.GET.get("after", "")
-    last = rows.filter(pk=after).values_list("pk", name).first() if after.isdecimal() else None
+    after = read_id(request.GET.get("after", ""))
+    last = rows.filter(pk=after).values_list("pk", name).first() if after is not None else None
     if last is not None:
         ordered = ordered.filter(beyond(name, last[1], last[0], falling=falling, nullable=nullable))
     found = list(ordered[: SIZE + 1])

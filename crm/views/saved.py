@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
+from crm.ids import read_id
 from crm.models import Pipeline, SavedView, User
 from crm.saved_views import change_view, create_view, delete_view, first_view, may_change, open_first
 from crm.views.access import PageRequest
@@ -76,7 +77,7 @@ def _shown(request: PageRequest) -> SavedView:
     if layout not in SavedView.Layout:
         raise Http404
     is_board = layout == SavedView.Layout.BOARD
-    pipeline = get_object_or_404(Pipeline, pk=int(board) if board.isdecimal() else 0) if is_board else None
+    pipeline = get_object_or_404(Pipeline, pk=read_id(board)) if is_board else None
     asked = [name for name in request.GET.get("columns", "").split(",") if name]
     return SavedView(
         layout=layout,

@@ -158,3 +158,24 @@ def test_headings_are_understood_in_both_languages() -> None:
     assert guess_mapping(list(contacts), targets_of(Entity.CONTACT)) == list(contacts.values())
     companies = {"Razão social": "company.name", "Site": "company.domain"}
     assert guess_mapping(list(companies), targets_of(Entity.COMPANY)) == list(companies.values())
+
+
+@pytest.mark.parametrize("text", ["sep=", "sep=\r\nA;B\r\n1;2\r\n", 'sep="\nA;B\n1;2\n'])
+def test_a_first_line_that_names_no_delimiter_is_a_line_like_others(text: str) -> None:
+    file = io.BytesIO(text.encode())
+    if text == "sep=":
+        with pytest.raises(UnreadableFile):
+            read_table(file)
+    else:
+        assert read_table(file).rows
+
+
+def test_a_zip_that_cannot_be_unpacked_is_refused() -> None:
+    data = bytearray(xlsx_file(["A"], ["x"] * 1))
+    for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = data.find(mark)
+        while at != -1:
+            data[at + flags] |= 1  # "there is a password"
+            at = data.find(mark, at + 4)
+    with pytest.raises(UnreadableFile):
+        read_table(io.BytesIO(bytes(data)))

@@ -3,8 +3,11 @@
 import io
 from datetime import date, timedelta
 from decimal import Decimal
+from threading import Thread
+from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from crm import signals
@@ -297,3 +300,34 @@ def test_what_a_file_said_of_a_person_goes_with_the_person_and_with_time(alice: 
     assert imported.rows.count() == 2
     jobs.cut_rows(now=timezone.now() + timedelta(days=31))
     assert not imported.rows.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_checking_anew_waits_for_no_check_that_is_going_on(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imported = checked(csv_file(["Nome"], ["Ana"]), entity=Entity.CONTACT, by=alice)
+    again = {"import_id": imported.pk, "mapping": imported.mapping, "choices": Choices(), "by": alice}
+    jobs.start_check(**again)
+    refused: list[str] = []
+
+    def check_anew() -> None:
+        try:
+            jobs.start_check(**again)
+        except jobs.NotNow as refusal:
+            refused.append(str(refusal))
+        finally:
+            connection.close()
+
+    def while_another_asks(*_chunks: Any, **_plan: Any) -> dict[str, int]:
+        other = Thread(target=check_anew, daemon=True)
+        other.start()
+        other.join(timeout=20)
+        assert not other.is_alive()
+        return {"created": 1}
+
+    monkeypatch.setattr(jobs, "check_rows", while_another_asks)
+    work()
+    imported.refresh_from_db()
+    assert refused == ["The rows are being checked just now. Try again in a moment."]
+    assert imported.checked == {"created": 1}

@@ -13,7 +13,19 @@ from crm.contacts import ChangedMeanwhile, create_company, create_contact, updat
 from crm.deals import create_deal, lock_present, update_deal
 from crm.erasure import erase_contact
 from crm.merging import NotMergeable, choices, merge_companies, merge_contacts, merged_ids, survivor_of
-from crm.models import Activity, Call, Change, Company, Contact, CustomField, Deal, Stage, Subscription
+from crm.models import (
+    Activity,
+    Call,
+    Change,
+    Company,
+    Contact,
+    CustomField,
+    Deal,
+    Import,
+    ImportRow,
+    Stage,
+    Subscription,
+)
 from crm.refusals import InvalidFields
 
 
@@ -246,3 +258,12 @@ def test_a_merge_that_fails_half_way_leaves_both(actor: Actor, monkeypatch: pyte
         merge_contacts(kept_id=one.pk, other_id=other.pk, actor=actor)
     assert Contact.objects.count() == 2
     assert not Change.objects.filter(verb="merged").exists()
+
+
+def test_who_was_merged_is_erased_from_imported_rows_too(maria: Contact, twin: Contact, actor: Actor) -> None:
+    imported = Import.objects.create(entity="contact", file_name="f.csv", heads=["Name"], row_count=1)
+    row = ImportRow.objects.create(imported=imported, number=2, cells=["Maria S."], contact=twin)
+    merge_contacts(kept_id=maria.pk, other_id=twin.pk, actor=actor)
+    erase_contact(contact_id=maria.pk, actor=actor)
+    row.refresh_from_db()
+    assert row.cells == []

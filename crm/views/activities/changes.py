@@ -143,7 +143,6 @@ def move(request: PageRequest, activity_id: int) -> HttpResponse:
         context = {"activity": activity, "today": today, "next_monday": next_monday(today)}
         return render(request, "crm/activities/_move.html", context)
     form = MoveForm(request.POST)
-    form.is_valid()
     fields, actor = {"due_at": form.due_at(activity, today=today)}, Actor.user(request.user)
     moved = activities.update_activity(activity_id=activity.pk, fields=fields, actor=actor)
     former = activity.due_at.isoformat() if activity.due_at else ""

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator
 from django.db.models import Q
 from django.db.models.lookups import Contains
 from django.urls import reverse_lazy
@@ -20,12 +21,12 @@ from crm.activities import EARLIEST, LATEST
 from crm.agenda import midnight, moved_to, next_monday
 from crm.filters.conditions import Asker, says
 from crm.folding import Folded, fold
+from crm.ids import read_id
 from crm.models import Activity, ActivityQuerySet, Contact, Deal, User
 from crm.models.contacts import contact_words
 from crm.refusals import InvalidFields, Refused
 from crm.views.fields import DayField
 
-_LONGEST_ID = 18  # digits that a bigint always holds
 EVERYBODY, ME, NOBODY = "all", "me", "none"
 
 
@@ -67,7 +68,9 @@ class ActivityFilter(forms.Form):
         ],
     )
     due_after = DayField(label=gettext_lazy("Due from"), required=False)
-    due_before = DayField(label=gettext_lazy("until"), required=False)
+    due_before = DayField(
+        label=gettext_lazy("until"), required=False, validators=[MaxValueValidator(LATEST.date())]
+    )
 
     def __init__(self, given: Mapping[str, Any], *, owner: str, state: str | None = None) -> None:
         """`owner` is whose are shown where the address names nobody; `state` one that cannot be chosen."""
@@ -178,11 +181,11 @@ class AboutField(forms.Field):
 
     def to_python(self, value: Any) -> Deal | Contact | None:
         kind, _colon, number = (value[0] if value else "").partition(":")
-        if kind not in {"deal", "contact"} or not number.isdecimal() or len(number) > _LONGEST_ID:
+        if kind not in {"deal", "contact"}:
             return None
         if kind == "deal":
-            return Deal.objects.visible_to(self.user).filter(pk=number).first()
-        return Contact.objects.filter(pk=number).first()
+            return Deal.objects.visible_to(self.user).filter(pk=read_id(number) or 0).first()
+        return Contact.objects.filter(pk=read_id(number) or 0).first()
 
     def validate(self, value: Any) -> None:
         if value is None:
@@ -308,7 +311,7 @@ class MoveForm(forms.Form):
 
     def due_at(self, activity: Activity, *, today: date) -> datetime | None:
         """When the activity is due from now on; a day keeps its time of day. Raises InvalidFields."""
-        to = self.cleaned_data["to"]
+        to = str(self["to"].data or "").strip()
         try:
             return _moment(to, activity, today=today)
         except (ValueError, OverflowError) as error:

@@ -1,6 +1,7 @@
 """Merging two contacts or companies: with whom, and a preview in which it is chosen what is kept."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -9,7 +10,6 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -79,14 +79,15 @@ def _taken(request: PageRequest) -> list[str]:
     return [name.removeprefix("keep-") for name, value in request.POST.items() if value == "other"]
 
 
-def _seen(request: PageRequest) -> dict[int, Any]:
+def _seen(request: PageRequest) -> dict[int, datetime]:
     """When both had been changed last as the preview showed them, sent as `seen`: "7 2026-11-24T12:00:00.1+00:00"."""
     seen = {}
     for text in request.POST.getlist("seen"):
         pk, _space, moment = text.partition(" ")
-        at = parse_datetime(moment) if pk.isdecimal() else None
-        if at is not None:
-            seen[int(pk)] = at
+        try:
+            seen[int(pk)] = datetime.fromisoformat(moment)
+        except ValueError:
+            continue
     return seen
 
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from crm.actors import Actor
+from crm.ids import read_ids
 from crm.models import Deal, Pipeline, Stage
 from crm.refusals import Refused
 from crm.stage_forms import StageForm
@@ -124,7 +125,7 @@ def stage(request: PageRequest, pipeline_id: int | None = None, stage_id: int | 
 @require_POST
 def order(request: PageRequest, pipeline_id: int | None = None) -> HttpResponse:
     """Puts pipelines, or the stages of one, in the order of the ids that are sent."""
-    ids = [int(text) for text in request.POST.getlist("id") if text.isdecimal()]
+    ids = read_ids(request.POST.getlist("id"))
     if pipeline_id is None:
         put_in_order(Pipeline.objects.all(), ids=ids)
     else:
