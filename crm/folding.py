@@ -5,7 +5,7 @@ PostgreSQL's own `unaccent` may not stand in an index, because its dictionary ca
 
 from typing import Any
 
-from django.db.models import Func, TextField, Value
+from django.db.models import Func, GeneratedField, TextField, Value
 from django.db.models.functions import Lower
 
 _ACCENTED = "áàâãäåéèêëíìîïóòôõöúùûüçñýÿ"
@@ -28,3 +28,8 @@ class Folded(Func):
             super().__init__(expression, Value(_ACCENTED), Value(_PLAIN), **extra)
         else:
             super().__init__(Lower(expression), Value(_ACCENTED), Value(_PLAIN), **extra)
+
+
+def words_of(expression: Any) -> GeneratedField:
+    """A column with the folded text of others, for search: folding a text costs ten times what looking into it does."""
+    return GeneratedField(expression=Folded(expression), output_field=TextField(), db_persist=True)

@@ -11,17 +11,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
-from django.contrib.postgres.lookups import TrigramWordSimilar
 from django.contrib.postgres.search import TrigramWordSimilarity
 from django.db import connection, transaction
 from django.db.models import F, Model, Q, QuerySet
-from django.db.models.lookups import Contains, StartsWith
 
 from crm.custom_fields import is_storable
-from crm.folding import Folded, fold
+from crm.folding import fold
 from crm.ids import read_ids
 from crm.models import Company, Contact, Deal, DealQuerySet, User
-from crm.models.contacts import company_words, contact_words
 
 SHOWN = 6  # of each kind
 CANDIDATES = 200
@@ -58,8 +55,8 @@ def find(*, text: str, user: User) -> Found:
         return Found()
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL pg_trgm.word_similarity_threshold = %s", [ALIKE])
-    companies = _rows(Company.objects.all(), company_words(), words, limit=_RELATIVES)
-    contacts = _rows(Contact.objects.select_related("company"), contact_words(), words, limit=_RELATIVES)
+    companies = _rows(Company.objects.all(), words, limit=_RELATIVES)
+    contacts = _rows(Contact.objects.select_related("company"), words, limit=_RELATIVES)
     return Found(
         deals=_deals(Deal.objects.visible_to(user), words, companies=companies, contacts=contacts),
         contacts=contacts[:SHOWN],
@@ -76,9 +73,9 @@ def _words(text: str) -> list[str]:
     return [digits] if digits.isdecimal() and len(digits) > 3 else folded.split()
 
 
-def _rows(rows: QuerySet[_Row], column: Folded, words: Sequence[str], *, limit: int) -> list[_Row]:
-    found = _best(rows, _contains(column, words), column, words)[:limit]
-    return list(found) or list(_best(rows, _is_like(column, words), column, words)[:limit])
+def _rows(rows: QuerySet[_Row], words: Sequence[str], *, limit: int) -> list[_Row]:
+    found = _best(rows, _contains(words), words)[:limit]
+    return list(found) or list(_best(rows, _is_like(words), words)[:limit])
 
 
 def _deals(
@@ -86,44 +83,41 @@ def _deals(
 ) -> list[Deal]:
     """By their titles, then by the companies and contacts that were found, the newest first."""
     shown = visible.select_related("company", "stage").defer("custom_fields")
-    column = Folded("title")
-    found = list(_best(shown, _contains(column, words), column, words)[:SHOWN])
+    found = list(_best(shown, _contains(words), words)[:SHOWN])
     if len(found) < SHOWN and (companies or contacts):
         of_them = Q(company__in=[row.pk for row in companies]) | Q(contact__in=[row.pk for row in contacts])
         others = shown.filter(of_them).exclude(pk__in=[deal.pk for deal in found])
         found += others.order_by("-created_at", "-pk")[: SHOWN - len(found)]
-    return found or list(_best(shown, _is_like(column, words), column, words)[:SHOWN])
+    return found or list(_best(shown, _is_like(words), words)[:SHOWN])
 
 
-def _contains(column: Folded, words: Sequence[str]) -> Q:
+def _contains(words: Sequence[str]) -> Q:
     """A word of one or two letters, which has no trigram inside, is looked for at the beginning alone."""
     found = Q()
     for word in words:
         is_short = len(word) < 3 and len(words) == 1
-        found &= Q(StartsWith(column, word) if is_short else Contains(column, word))
+        found &= Q(words__startswith=word) if is_short else Q(words__contains=word)
     return found
 
 
 def deals_titled(*, text: str) -> list[int]:
     """The ids of deals whose titles hold every word of `text`: the first `CANDIDATES` that the database comes upon."""
     words = _words(text)
-    found = (
-        Deal.objects.filter(_contains(Folded("title"), words)).order_by() if words else Deal.objects.none()
-    )
+    found = Deal.objects.filter(_contains(words)).order_by() if words else Deal.objects.none()
     return list(found.values_list("pk", flat=True)[:CANDIDATES])
 
 
-def _is_like(column: Folded, words: Sequence[str]) -> Q:
+def _is_like(words: Sequence[str]) -> Q:
     found = Q()
     for word in words:
-        found &= Q(TrigramWordSimilar(column, word))
+        found &= Q(words__trigram_word_similar=word)
     return found
 
 
-def _best(rows: QuerySet[_Row], condition: Q, column: Folded, words: Sequence[str]) -> QuerySet[_Row]:
+def _best(rows: QuerySet[_Row], condition: Q, words: Sequence[str]) -> QuerySet[_Row]:
     """The first `CANDIDATES` that the database comes upon, ordered by how well they fit; open deals before closed."""
     some = rows.filter(condition).order_by().values("pk")[:CANDIDATES]
-    likeness = TrigramWordSimilarity(" ".join(words), column)
+    likeness = TrigramWordSimilarity(" ".join(words), "words")
     best: QuerySet[_Row] = rows.filter(pk__in=some).alias(  # type: ignore[assignment]  # the stubs lose the model
         likeness=likeness
     )

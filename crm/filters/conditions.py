@@ -15,7 +15,6 @@ from django.db.models.lookups import Contains, GreaterThanOrEqual, In, LessThanO
 from crm.filters.reading import ME, NONE, Moment
 from crm.folding import Folded, fold
 from crm.models import Company, Contact, Deal, Tag, User
-from crm.models.contacts import company_words, contact_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +76,10 @@ def says(values: Sequence[str], _asker: Asker) -> Q:
     """Each word stands in the title, or in what search knows of the company or the contact."""
     found = Q()
     for word in fold(values[0]).split():
-        companies = Company.objects.filter(Contains(company_words(), word)).order_by()
-        contacts = Contact.objects.filter(Contains(contact_words(), word)).order_by()
+        companies = Company.objects.filter(words__contains=word).order_by()
+        contacts = Contact.objects.filter(words__contains=word).order_by()
         found &= (
-            Q(Contains(Folded("title"), word))
+            Q(words__contains=word)
             | Q(company__in=companies.values("pk"))
             | Q(contact__in=contacts.values("pk"))
         )

@@ -181,12 +181,13 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
                 ('updated_at', models.DateTimeField(auto_now=True, verbose_name='updated')),
                 ('duplicates_sought_at', models.DateTimeField(editable=False, null=True)),
+                ('words', models.GeneratedField(db_persist=True, expression=crm.folding.Folded(django.db.models.functions.text.Concat('name', models.Value(' '), 'domain', models.Value(' '), 'tax_id', output_field=models.TextField())), output_field=models.TextField())),
             ],
             options={
                 'verbose_name': 'company',
                 'verbose_name_plural': 'companies',
                 'ordering': ['name', 'id'],
-                'indexes': [models.Index(fields=['domain'], name='company_by_domain'), models.Index(fields=['name'], name='company_by_name'), django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass(crm.folding.Folded(django.db.models.functions.text.Concat('name', models.Value(' '), 'domain', models.Value(' '), 'tax_id', output_field=models.TextField())), name='gin_trgm_ops'), name='company_by_words'), models.Index(django.db.models.functions.text.Left('tax_id', 8), condition=models.Q(('tax_id', ''), _negated=True), name='company_by_cnpj_root'), models.Index(condition=models.Q(('duplicates_sought_at__isnull', True)), fields=['id'], name='company_to_compare')],
+                'indexes': [models.Index(fields=['domain'], name='company_by_domain'), models.Index(fields=['name'], name='company_by_name'), django.contrib.postgres.indexes.GinIndex(fields=['words'], name='company_by_words', opclasses=['gin_trgm_ops']), models.Index(django.db.models.functions.text.Left('tax_id', 8), condition=models.Q(('tax_id', ''), _negated=True), name='company_by_cnpj_root'), models.Index(condition=models.Q(('duplicates_sought_at__isnull', True)), fields=['id'], name='company_to_compare')],
                 'constraints': [models.UniqueConstraint(condition=models.Q(('tax_id', ''), _negated=True), fields=('tax_id',), name='a_tax_id_belongs_to_one_company', violation_error_message='Another company has this tax id.')],
             },
         ),
@@ -205,6 +206,7 @@ class Migration(migrations.Migration):
                 ('erased_at', models.DateTimeField(editable=False, null=True)),
                 ('duplicates_sought_at', models.DateTimeField(editable=False, null=True)),
                 ('company', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='contacts', to='crm.company', verbose_name='company')),
+                ('words', models.GeneratedField(db_persist=True, expression=crm.folding.Folded(django.db.models.functions.text.Concat('name', models.Value(' '), models.F('emails__0'), models.Value(' '), models.F('phones__0'), output_field=models.TextField())), output_field=models.TextField())),
             ],
             options={
                 'verbose_name': 'contact',
@@ -292,6 +294,7 @@ class Migration(migrations.Migration):
                 ('pipeline', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='deals', to='crm.pipeline', verbose_name='pipeline')),
                 ('source', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='deals', to='crm.source', verbose_name='source')),
                 ('stage', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='deals', to='crm.stage', verbose_name='stage')),
+                ('words', models.GeneratedField(db_persist=True, expression=crm.folding.Folded('title'), output_field=models.TextField())),
             ],
             options={
                 'verbose_name': 'deal',
@@ -598,7 +601,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='deal',
-            index=django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass(crm.folding.Folded('title'), name='gin_trgm_ops'), name='deal_by_words'),
+            index=django.contrib.postgres.indexes.GinIndex(fields=['words'], name='deal_by_words', opclasses=['gin_trgm_ops']),
         ),
         migrations.AddConstraint(
             model_name='deal',
@@ -622,7 +625,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='contact',
-            index=django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass(crm.folding.Folded(django.db.models.functions.text.Concat('name', models.Value(' '), models.F('emails__0'), models.Value(' '), models.F('phones__0'), output_field=models.TextField())), name='gin_trgm_ops'), name='contact_by_words'),
+            index=django.contrib.postgres.indexes.GinIndex(fields=['words'], name='contact_by_words', opclasses=['gin_trgm_ops']),
         ),
         migrations.AddIndex(
             model_name='contact',

@@ -8,21 +8,10 @@ from django.db import models
 from django.db.models.functions import Concat, Left
 from django.utils.translation import gettext_lazy as _
 
-from crm.folding import Folded
+from crm.folding import Folded, words_of
 
 CNPJ_ROOT = 8  # digits
 _SPACE, _TEXT = models.Value(" "), models.TextField()
-
-
-def company_words() -> Folded:
-    """What search finds a company by."""
-    return Folded(Concat("name", _SPACE, "domain", _SPACE, "tax_id", output_field=_TEXT))
-
-
-def contact_words() -> Folded:
-    """What search finds a contact by: the name, and the first of the e-mails and of the phones."""
-    email, phone = models.F("emails__0"), models.F("phones__0")
-    return Folded(Concat("name", _SPACE, email, _SPACE, phone, output_field=_TEXT))
 
 
 class Company(models.Model):
@@ -35,6 +24,7 @@ class Company(models.Model):
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
     duplicates_sought_at = models.DateTimeField(null=True, editable=False)  # None: changed since
+    words = words_of(Concat("name", _SPACE, "domain", _SPACE, "tax_id", output_field=_TEXT))
 
     class Meta:
         ordering: ClassVar = ["name", "id"]
@@ -53,7 +43,7 @@ class Company(models.Model):
             models.Index(fields=["domain"], name="company_by_domain"),
             models.Index(fields=["name"], name="company_by_name"),
             # Search, and the filter of deals on text: pieces of the name, the domain and the tax id.
-            GinIndex(OpClass(company_words(), name="gin_trgm_ops"), name="company_by_words"),
+            GinIndex(fields=["words"], opclasses=["gin_trgm_ops"], name="company_by_words"),
             # Duplicates: names that are spelled alike.
             GinIndex(OpClass(Folded("name"), name="gin_trgm_ops"), name="company_by_likeness"),
             # Duplicates that share the first eight digits of a CNPJ, which are the firm's; the rest is the branch's.
@@ -92,6 +82,10 @@ class Contact(models.Model):
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
     erased_at = models.DateTimeField(null=True, editable=False)
     duplicates_sought_at = models.DateTimeField(null=True, editable=False)  # None: changed since
+    # The name, and the first of the e-mails and of the phones.
+    words = words_of(
+        Concat("name", _SPACE, models.F("emails__0"), _SPACE, models.F("phones__0"), output_field=_TEXT)
+    )
 
     class Meta:
         ordering: ClassVar = ["name", "id"]
@@ -107,7 +101,7 @@ class Contact(models.Model):
             GinIndex(fields=["emails"], name="contact_by_email"),
             GinIndex(fields=["phones"], name="contact_by_phone"),
             # Search, and the filter of deals on text: pieces of the name, the first e-mail and the first phone.
-            GinIndex(OpClass(contact_words(), name="gin_trgm_ops"), name="contact_by_words"),
+            GinIndex(fields=["words"], opclasses=["gin_trgm_ops"], name="contact_by_words"),
             # Duplicates: names that are spelled alike.
             GinIndex(OpClass(Folded("name"), name="gin_trgm_ops"), name="contact_by_likeness"),
             # The list of contacts, page by page.

@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, NoReturn, Protocol
 
 from django.conf import settings
-from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from crm.folding import Folded
+from crm.folding import words_of
 from crm.models.users import User
 
 
@@ -168,6 +168,7 @@ class Deal(models.Model):
     closed_at = models.DateTimeField(_("closed"), null=True, blank=True, editable=False)
     created_at = models.DateTimeField(_("created"), editable=False)
     updated_at = models.DateTimeField(_("updated"), editable=False)
+    words = words_of("title")
 
     objects = DealQuerySet.as_manager()
     door: ClassVar[Door]
@@ -206,7 +207,7 @@ class Deal(models.Model):
             # The deals list, newest first.
             models.Index(fields=["-created_at", "-id"], name="deal_newest_first"),
             # Search, and the filter on text: pieces of the title.
-            GinIndex(OpClass(Folded("title"), name="gin_trgm_ops"), name="deal_by_words"),
+            GinIndex(fields=["words"], opclasses=["gin_trgm_ops"], name="deal_by_words"),
         ]
 
     def __str__(self) -> str:

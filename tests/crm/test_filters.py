@@ -5,8 +5,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.db.models import Model
 from django.http import QueryDict
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
@@ -272,3 +275,27 @@ def test_a_filtered_board_takes_two_queries_more_than_a_whole_one_at_most(
     win_deal(deal_id=found.pk, actor=actor)
     with django_assert_max_num_queries(19):
         as_alice.get(f"/?owner={found.owner_id}&tag=vip&value_min=1&q=x&view=")
+
+
+# ---- What it costs ----
+
+
+@pytest.mark.parametrize(
+    "path", ["/?q=fiscal", "/deals/?q=fiscal", "/contacts/?q=fiscal", "/search/?q=fiscal"]
+)
+def test_a_word_is_looked_for_in_texts_that_are_folded_already(
+    as_alice: Client, found: Deal, path: str
+) -> None:
+    with CaptureQueriesContext(connection) as asked:
+        assert as_alice.get(path).status_code == 200
+    statements = [query["sql"] for query in asked if "fiscal" in query["sql"]]
+    assert statements
+    assert [sql for sql in statements if "TRANSLATE(" in sql.upper()] == []
+
+
+@pytest.mark.parametrize("model", [Deal, Contact, Company])
+def test_a_rare_word_is_found_by_an_index(db: None, model: type[Model]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")  # which would be right among so few rows
+    plan = model._default_manager.filter(words__contains="fiscal").order_by().explain()
+    assert f"{model._meta.model_name}_by_words" in plan

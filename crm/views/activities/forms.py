@@ -23,7 +23,6 @@ from crm.filters.conditions import Asker, says
 from crm.folding import Folded, fold
 from crm.ids import read_id
 from crm.models import Activity, ActivityQuerySet, Contact, Deal, User
-from crm.models.contacts import contact_words
 from crm.refusals import InvalidFields, Refused
 from crm.views.fields import DayField
 
@@ -137,7 +136,7 @@ def _saying(rows: ActivityQuerySet, text: str, *, now: datetime) -> ActivityQuer
     ids, subject, contact = Activity.objects.order_by().values("pk"), Q(), Q()
     for word in fold(text).split():
         subject &= Q(Contains(Folded("subject"), word))
-        contact &= Q(Contains(contact_words(), word))
+        contact &= Q(words__contains=word)
     deals = Deal.objects.filter(says([text], Asker(user=None, now=now))).order_by().values("pk")
     contacts = Contact.objects.filter(contact).order_by().values("pk")
     found = ids.filter(subject).union(ids.filter(deal__in=deals), ids.filter(contact__in=contacts))

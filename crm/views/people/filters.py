@@ -4,12 +4,10 @@ from typing import Any
 
 from django import forms
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.db.models.lookups import Contains
 from django.utils.translation import gettext_lazy as _
 
 from crm.folding import fold
 from crm.models import Company, Contact, Deal, Tag
-from crm.models.contacts import company_words, contact_words
 from crm.views.access import PageRequest
 
 _NO_DEALS = ("deals", _("Without deals"))
@@ -66,10 +64,10 @@ def found_contacts(request: PageRequest) -> QuerySet[Contact]:
     chosen = _cleaned(ContactFilter(request.GET))
     rows = Contact.objects.select_related("company")
     for word in _words(chosen):
-        companies = Company.objects.filter(Contains(company_words(), word)).order_by()
+        companies = Company.objects.filter(words__contains=word).order_by()
         ids = Contact.objects.order_by().values("pk")
         of_them = ids.filter(company__in=companies.values("pk"))
-        by_name, by_email = ids.filter(Contains(contact_words(), word)), ids.filter(emails__contains=[word])
+        by_name, by_email = ids.filter(words__contains=word), ids.filter(emails__contains=[word])
         rows = rows.filter(pk__in=by_name.union(by_email, of_them))
     if tag := chosen.get("tag"):
         rows = rows.filter(tags=tag)
@@ -82,7 +80,7 @@ def found_companies(request: PageRequest) -> QuerySet[Company]:
     rows = Company.objects.all()
     for word in _words(chosen):
         digits = "".join(filter(str.isdigit, word))
-        found = Q(Contains(company_words(), word))
+        found = Q(words__contains=word)
         rows = rows.filter(found | Q(tax_id__startswith=digits) if digits else found)
     return _lacking(rows, chosen)
 
