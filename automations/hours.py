@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from django.utils import timezone
 
@@ -37,6 +37,7 @@ ADD = """
             WITH ORDINALITY AS step(former, added, place) ORDER BY place
         )
 """
+_Row: TypeAlias = Sequence[Any]  # delivered, retried, failed, and the durations
 _NAMES = {
     Delivery.State.DELIVERED: "delivered",
     Delivery.State.PENDING: "retried",
@@ -120,12 +121,23 @@ def days_until(now: datetime, *, count: int) -> list[datetime]:
 
 def of_all(starts: Sequence[datetime]) -> tuple[list[Stretch], dict[int, Stretch]]:
     """What all destinations did in stretches that begin like this, and in all of that time each by its id."""
-    stretches = [Stretch(start) for start in starts]
-    by_destination: dict[int, Stretch] = defaultdict(lambda: Stretch(starts[0]))
-    for row in HourTally.objects.filter(hour__gte=starts[0]):
-        stretches[bisect_right(starts, row.hour) - 1].add(row)
-        by_destination[row.destination_id].add(row)
-    return stretches, dict(by_destination)
+    by_start: dict[datetime, list[_Row]] = {start: [] for start in starts}
+    by_destination: dict[int, list[_Row]] = defaultdict(list)
+    columns = ("destination", "hour", "delivered", "retried", "failed", "durations")
+    for destination_id, hour, *row in HourTally.objects.filter(hour__gte=starts[0]).values_list(*columns):
+        by_start[starts[bisect_right(starts, hour) - 1]].append(row)
+        by_destination[destination_id].append(row)
+    stretches = [_summed(start, rows) for start, rows in by_start.items()]
+    return stretches, {pk: _summed(starts[0], rows) for pk, rows in by_destination.items()}
+
+
+def _summed(since: datetime, rows: Sequence[_Row]) -> Stretch:
+    """Column by column, which is several times as fast as adding stretches where there are thousands."""
+    if not rows:
+        return Stretch(since)
+    delivered, retried, failed, durations = zip(*rows, strict=True)
+    steps = [sum(step) for step in zip(*durations, strict=True)]
+    return Stretch(since, sum(delivered), sum(retried), sum(failed), steps)
 
 
 def total(stretches: Sequence[Stretch]) -> Stretch:

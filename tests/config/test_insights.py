@@ -82,14 +82,14 @@ def test_the_page_asks_the_database_as_often_however_much_there_is(
 ) -> None:
     count(erp, ("failed", 0, 100))
     browser.get("/insights/")
-    with django_assert_num_queries(23):
+    with django_assert_num_queries(22):
         browser.get("/insights/?span=month")
     for number in range(3):
         other = create_destination(fields={"name": f"Chat {number}", "url": erp.url})
         count(other, ("failed", number, 100))
         deal = create_deal(title=f"Deal {number}", stage=stages[0], fields={"value": 10}, actor=actor)
         win_deal(deal_id=deal.pk, actor=actor)
-    with django_assert_num_queries(23):
+    with django_assert_num_queries(22):
         browser.get("/insights/?span=month")
 
 

@@ -98,5 +98,5 @@ def test_a_forecast_takes_as_many_queries_however_many_currencies_there_are(
     alice: User, expected: None, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     client = browser_of(alice)
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(7):
         client.get("/forecast/")

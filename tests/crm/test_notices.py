@@ -178,9 +178,14 @@ def test_the_bell_counts_what_is_unread_on_every_page(alice: User, bob: User) ->
     told(alice)
     told(alice)
     html = browser_of(alice).get("/contacts/").content.decode()
-    assert texts(html, "count bad") == ["2"]
+    assert _bell_of(html) == ["2"]
     assert 'aria-label="Notices (2 unread)"' in html
-    assert texts(browser_of(bob).get("/contacts/").content.decode(), "count bad") == []
+    assert _bell_of(browser_of(bob).get("/contacts/").content.decode()) == []
+
+
+def _bell_of(html: str) -> list[str]:
+    """Without the counts of overdue activities, which look alike."""
+    return [text for text in texts(html, "count bad") if "overdue" not in text]
 
 
 def test_a_person_sees_their_own_notices_newest_first_and_nobody_elses(alice: User, bob: User) -> None:
