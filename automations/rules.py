@@ -15,12 +15,13 @@ from automations.conditions import positioned, problems_of
 from automations.deliveries import cancel_waiting
 from automations.models import Delivery, Destination, Event, Rule
 from automations.rendering import PayloadError, encode, value_of
+from automations.rule_history import note_change, state_of
 from automations.samples import SAMPLE, sample
 from automations.waiting import window_problems
 from crm import expressions
 from crm.deals.edits import PLAIN_FIELDS, RELATED_FIELDS
 from crm.expressions import ExpressionError
-from crm.models import Deal, Stage, User
+from crm.models import Change, Deal, Stage, User
 from crm.refusals import InvalidFields
 from crm.timeline import Ending
 
@@ -59,6 +60,7 @@ def create_rule(*, fields: Mapping[str, Any], by: User | None = None) -> Rule:
     rule = Rule(created_by=by)
     take(rule, {"position": Rule.objects.present().count(), **fields})
     rule.save()
+    note_change(rule, Change.Verb.CREATED, after=_state(rule))
     return rule
 
 
@@ -66,9 +68,16 @@ def create_rule(*, fields: Mapping[str, Any], by: User | None = None) -> Rule:
 def update_rule(*, rule_id: int, fields: Mapping[str, Any]) -> Rule:
     """Change a rule; what it has sent or is about to send stays as it was. Raises Rule.DoesNotExist, RuleError."""
     rule = Rule.objects.present().select_for_update(of=("self",)).get(pk=rule_id)
+    before = _state(rule)
     take(rule, fields)
     rule.save()
+    note_change(rule, Change.Verb.CHANGED, before=before, after=_state(rule))
     return rule
+
+
+def _state(rule: Rule) -> dict[str, Any]:
+    """What its history tells of: all that can be changed, but for its place among the others."""
+    return state_of(rule, EDITABLE - {"position"})
 
 
 @transaction.atomic
@@ -98,6 +107,7 @@ def delete_rule(*, rule_id: int) -> int:
     """Delete a rule, call off what waits, keep the log. Returns how many were called off."""
     rule = Rule.objects.present().select_for_update(of=("self",)).get(pk=rule_id)
     Rule.objects.filter(pk=rule.pk).update(deleted_at=timezone.now(), enabled=False)
+    note_change(rule, Change.Verb.DELETED, after={})
     return cancel_waiting(Delivery.objects.filter(rule=rule), reason="rule_deleted")
 
 

@@ -1,30 +1,40 @@
 """Test sends: a real request through the same engine, marked as a test, that counts for nothing."""
 
-from typing import Any
-
 from django.db import transaction
-from django.db.models import prefetch_related_objects
 from django.utils import timezone
 
 from automations.claims import Claimed
-from automations.models import Attempt, Delivery, Destination, Event
+from automations.models import Attempt, Delivery, Destination, Event, Rule
 from automations.oauth import send
 from automations.outcomes import record
-from automations.payloads import PREFETCHED, freeze, standard_document
+from automations.rendering import FORM, JSON, encode, value_of
 from automations.requests import blueprint_of, build_request, masked_headers
+from automations.rules import sends_form
+from automations.samples import sample
 from automations.verdicts import Outcome
 from crm.actors import Actor
 from crm.models import Deal
 
 
-def send_test(*, destination_id: int, event: Event, deal: Deal, actor: Actor) -> Delivery:
+def send_test(
+    *, destination_id: int, event: Event, deal: Deal, actor: Actor, rule: Rule | None = None
+) -> Delivery:
     """Send `event` for the deal as it is, now and once, and return the delivery with its one attempt.
+
+    The body is what `rule`, saved or not, makes of it, else the standard one. Raises PayloadError where it makes none.
 
     The attempt is on record before the request leaves, and no transaction is open while it is under way. It
     bypasses pauses and order, is not retried and does not change the destination's state.
     """
     destination = Destination.objects.present().get(pk=destination_id)
-    delivery, attempt = _begin(destination, event, deal, actor=actor)
+    rule = rule or Rule(event=event)
+    rule.destination = destination
+    document = sample(rule, deal, actor=actor, test=True)
+    form = sends_form(rule)
+    body = encode(value_of(rule, document=document), form=form)
+    delivery, attempt = _begin(
+        destination, event, deal, actor=actor, body=body, content_type=FORM if form else JSON
+    )
     blueprint, claimed = blueprint_of(destination), _as_claimed(delivery, attempt)
     request = build_request(blueprint, claimed, now=attempt.started_at)
     exchange = send(request)
@@ -42,19 +52,10 @@ def send_test(*, destination_id: int, event: Event, deal: Deal, actor: Actor) ->
 
 
 @transaction.atomic
-def _begin(destination: Destination, event: Event, deal: Deal, *, actor: Actor) -> tuple[Delivery, Attempt]:
+def _begin(  # a delivery is all of this, and most by name
+    destination: Destination, event: Event, deal: Deal, *, actor: Actor, body: bytes, content_type: str
+) -> tuple[Delivery, Attempt]:
     now = timezone.now()
-    prefetch_related_objects([deal], *PREFETCHED)
-    document: dict[str, Any] = standard_document(
-        event=event,
-        deal=deal,
-        before={},
-        actor=actor,
-        sequence=deal.last_sequence,
-        rule=None,
-        at=now,
-        test=True,
-    )
     delivery = Delivery.objects.create(
         event=event,
         destination=destination,
@@ -64,7 +65,8 @@ def _begin(destination: Destination, event: Event, deal: Deal, *, actor: Actor) 
         state=Delivery.State.FAILED,
         reason="test",
         trigger=Delivery.Trigger.TEST,
-        body=freeze(document),
+        body=body,
+        content_type=content_type,
         chain=actor.chain,
         depth=actor.depth,
         attempts_made=1,

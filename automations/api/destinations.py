@@ -25,6 +25,7 @@ from automations.destinations import (
 from automations.health import probe_now
 from automations.jobs import recover
 from automations.models import Destination, Event
+from automations.rendering import PayloadError
 from automations.requests import MASK
 from automations.trials import send_test
 from crm.api.permissions import AdminOnly, AdminSecret
@@ -192,12 +193,15 @@ class DestinationViewSet(WritableResource[Destination]):
         """Send an event now and once, marked as a test, and answer with the attempt."""
         asked = TestSerializer(data=request.data, context=self.get_serializer_context())
         asked.is_valid(raise_exception=True)
-        delivery = send_test(
-            destination_id=self.get_object().pk,
-            event=Event(asked.validated_data["event"]),
-            deal=asked.validated_data["deal"],
-            actor=self.actor,
-        )
+        try:
+            delivery = send_test(
+                destination_id=self.get_object().pk,
+                event=Event(asked.validated_data["event"]),
+                deal=asked.validated_data["deal"],
+                actor=self.actor,
+            )
+        except PayloadError as error:
+            raise ValidationError({"deal": [str(error)]}) from error
         return Response(AttemptSerializer(delivery.attempts.get()).data)
 
     def _answer(self, destination: Destination) -> Response:

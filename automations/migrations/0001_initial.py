@@ -119,6 +119,24 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='RuleChange',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('verb', models.CharField(choices=[('created', 'Created'), ('changed', 'Changed'), ('deleted', 'Deleted'), ('merged', 'Merged')], max_length=10)),
+                ('before', models.JSONField(default=dict)),
+                ('after', models.JSONField(default=dict)),
+                ('actor_kind', models.CharField(max_length=10)),
+                ('actor_id', models.BigIntegerField(null=True)),
+                ('actor_name', models.CharField(max_length=160)),
+                ('at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('rule', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='changes', to='automations.rule')),
+            ],
+            options={
+                'ordering': ['-id'],
+                'indexes': [models.Index(fields=['rule', '-id'], name='rule_history')],
+            },
+        ),
+        migrations.CreateModel(
             name='RuleDay',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

@@ -4,7 +4,7 @@ from automations.models.deliveries import Attempt, Delivery, new_delivery_id
 from automations.models.destinations import Destination, default_schedule
 from automations.models.events import Event
 from automations.models.jobs import ResendJob
-from automations.models.rules import Occurrence, Rule, RuleDay
+from automations.models.rules import Occurrence, Rule, RuleChange, RuleDay
 from automations.models.tallies import HourTally, Tally
 from automations.models.workers import WorkerHeartbeat
 
@@ -17,6 +17,7 @@ __all__ = [
     "Occurrence",
     "ResendJob",
     "Rule",
+    "RuleChange",
     "RuleDay",
     "Tally",
     "WorkerHeartbeat",

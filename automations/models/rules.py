@@ -8,11 +8,13 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from automations.models.destinations import Destination
 from automations.models.events import Event
 from automations.models.kept import KeptQuerySet
+from crm.models import Change
 
 
 class Rule(models.Model):
@@ -130,3 +132,30 @@ class RuleDay(models.Model):
 
     def __str__(self) -> str:
         return f"{self.rule_id} {self.day}"
+
+
+class RuleChange(models.Model):
+    """What changed about a rule, from what, to what, by whom; one row a save, never edited.
+
+    `before` and `after` are objects by field; `automations.rule_history` says how values are written.
+    """
+
+    # Its index is that of the history below.
+    rule = models.ForeignKey(Rule, models.CASCADE, related_name="changes", db_index=False)
+    verb = models.CharField(max_length=10, choices=Change.Verb)
+    before = models.JSONField(default=dict)
+    after = models.JSONField(default=dict)
+    actor_kind = models.CharField(max_length=10)
+    actor_id = models.BigIntegerField(null=True)
+    actor_name = models.CharField(max_length=160)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        indexes: ClassVar = [
+            # The history of one rule, newest first.
+            models.Index(fields=["rule", "-id"], name="rule_history"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.rule_id}: {self.verb}"

@@ -9,19 +9,25 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from automations.explanations import advise, describe_rule, explain_attempt
 from automations.fields import offered_fields
 from automations.forms.conditions import make_row, rows_from
 from automations.forms.rules import RuleForm, initial_from_link, initial_of
 from automations.models import Delivery, Destination, Event, Rule
+from automations.rendering import PayloadError
+from automations.rule_history import history_of
 from automations.rules import delete_rule, preview_rule, problems_with
+from automations.samples import sample
 from automations.trials import send_test
+from automations.views.delivery import phases_of, pretty
+from automations.views.document import lines_of
 from automations.views.overview import RELATED
 from crm.actors import Actor
 from crm.ids import read_id
 from crm.models import Deal
+from crm.search import find
 from crm.views.access import PageRequest, admin_required
 
 OFFERED_DEALS = 20
@@ -52,6 +58,7 @@ def _edit(request: PageRequest, form: RuleForm, *, rule: Rule | None) -> HttpRes
         "deals": offered_deals(),
         "delete_text": _what_deleting_does(rule) if rule else "",
         "log": rule.deliveries.order_by("-id").defer("body")[:5] if rule else [],
+        "history": history_of(rule) if rule else [],
     }
     return render(request, "automations/rule.html", context, status=422 if form.is_bound else 200)
 
@@ -105,8 +112,7 @@ class TrialForm(forms.Form):
 @require_POST
 def preview(request: PageRequest) -> HttpResponse:
     """What the rule, as it is filled in, would send for the chosen deal, and whether it would run."""
-    form, chosen = RuleForm(request.POST), read_id(request.POST.get("deal", "")) or 0
-    deal = Deal.objects.filter(pk=chosen).first()
+    form, deal = RuleForm(request.POST), _chosen_deal(request)
     form.is_valid()
     draft = form.draft()
     problems = [problem for several in problems_with(draft).values() for problem in several]
@@ -122,24 +128,57 @@ def preview(request: PageRequest) -> HttpResponse:
     return render(request, "automations/_preview.html", context)
 
 
+def _chosen_deal(request: PageRequest) -> Deal | None:
+    return Deal.objects.filter(pk=read_id(request.POST.get("deal", "")) or 0).first()
+
+
+@admin_required
+@require_POST
+def document(request: PageRequest) -> HttpResponse:
+    """What an expression can name for the chosen deal and event."""
+    form, deal = RuleForm(request.POST), _chosen_deal(request)
+    form.is_valid()
+    lines = list(lines_of(sample(form.draft(), deal))) if deal else []
+    return render(request, "automations/_document.html", {"lines": lines})
+
+
+@admin_required
+@require_safe
+def find_deals(request: PageRequest) -> HttpResponse:
+    """The options of the deals to try things with: what `?find=` finds, else the newest open ones."""
+    text = request.GET.get("find", "").strip()
+    deals = find(text=text, user=request.user).deals if text else offered_deals()
+    return render(request, "automations/_deal_options.html", {"deals": deals})
+
+
 @admin_required
 @require_POST
 def test_send(request: PageRequest) -> HttpResponse:
-    """Send an event of a deal to a destination, now and once, and show what came of it."""
-    form = TrialForm(request.POST)
+    """Send what the rule, as it is filled in, makes of a deal to its destination, now; show what came of it."""
+    form, filled = TrialForm(request.POST), RuleForm(request.POST)
     if not form.is_valid():
         return render(request, "automations/_trial.html", {"missing": True}, status=422)
-    delivery = send_test(
-        destination_id=form.cleaned_data["destination"].pk,
-        event=Event(form.cleaned_data["event"]),
-        deal=form.cleaned_data["deal"],
-        actor=Actor.user(request.user),
-    )
+    filled.is_valid()
+    rule = filled.draft()
+    try:
+        delivery = send_test(
+            destination_id=form.cleaned_data["destination"].pk,
+            event=Event(form.cleaned_data["event"]),
+            deal=form.cleaned_data["deal"],
+            actor=Actor.user(request.user),
+            rule=rule,
+        )
+    except PayloadError as error:
+        return render(request, "automations/_trial.html", {"problem": str(error)}, status=422)
     attempt = delivery.attempts.get()
     context = {
         "delivery": delivery,
         "attempt": attempt,
         "explanation": explain_attempt(attempt),
         "advice": advise(attempt),
+        "phases": phases_of(attempt),
+        "signature": dict(attempt.request_headers).get("webhook-signature", ""),
+        "payload": pretty(bytes(delivery.body).decode()),
+        "response_body": pretty(attempt.response_body),
     }
     return render(request, "automations/_trial.html", context)

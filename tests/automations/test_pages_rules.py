@@ -1,10 +1,15 @@
+import html
+import json
 import re
 
 import pytest
 from django.test import Client
 
-from automations.models import Delivery, Destination, Rule
+from automations.models import Delivery, Destination, Rule, RuleChange
 from automations.rules import CHANGING
+from automations.samples import sample
+from automations.views.document import lines_of
+from crm import expressions
 from crm.actors import Actor
 from crm.deals import move_deal
 from crm.models import CustomField, Deal, Pipeline, Stage, User
@@ -134,6 +139,106 @@ def test_a_test_is_sent_and_its_answer_shown(
     assert "The receiver answered 503 Service Unavailable." in page
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_test_sends_what_the_rule_makes_of_the_deal_and_shows_all_of_it(
+    browser: Client, rule: Rule, deal: Deal, receiver: Receiver
+) -> None:
+    receiver.answer(201)
+    asked = form(rule, deal=deal.pk, payload_mode="custom", expression="{order: data.deal.title}")
+    page = browser.post("/automations/test/", asked)
+    (request,) = receiver.wait_for(1)
+    assert request.json() == {"order": "ERP for a bakery"}
+    assert request.headers["stagehook-trigger"] == "test"
+    assert page.context["signature"] == request.headers["webhook-signature"]
+    shown = html.unescape(page.content.decode())
+    assert request.headers["webhook-signature"] in shown
+    assert '"order": "ERP for a bakery"' in shown
+    assert [phase.ms >= 0 for phase in page.context["phases"]] == [True] * 5
+
+
+def test_a_test_of_what_cannot_be_rendered_sends_nothing(
+    browser: Client, rule: Rule, deal: Deal, receiver: Receiver
+) -> None:
+    asked = form(rule, deal=deal.pk, payload_mode="custom", expression="sum(data.deal.title)")
+    assert browser.post("/automations/test/", asked).status_code == 422
+    assert (receiver.requests, Delivery.objects.count()) == ([], 0)
+
+
+def test_what_does_not_render_is_not_saved(browser: Client, rule: Rule, deal: Deal) -> None:
+    before = Rule.objects.values().get()
+    asked = form(rule, payload_mode="custom", expression="sum(data.deal.title)")
+    answer = browser.post(f"/automations/rules/{rule.pk}/", asked)
+    assert (answer.status_code, list(answer.context["form"].errors)) == (422, ["expression"])
+    assert Rule.objects.values().get() == before
+
+
+def test_the_document_is_offered_value_by_value_with_paths_that_lead_there(
+    browser: Client, rule: Rule, deal: Deal
+) -> None:
+    lines = list(browser.post("/automations/rules/document/", form(rule, deal=deal.pk)).context["lines"])
+    shown = {line.path: line.shown for line in lines}
+    assert shown["data.deal.title"] == '"ERP for a bakery"'
+    assert shown["data.deal.stage"] == ""
+    document = sample(rule, Deal.objects.get())
+    assert json.dumps(at("data.deal.stage.id", document)) == shown["data.deal.stage.id"]
+    assert browser.post("/automations/rules/document/", {"event": "x"}).status_code == 200
+
+
+def at(path: str, document: object) -> object:
+    return expressions.evaluate(expressions.compile(path), document)
+
+
+def test_paths_lead_through_lists_and_through_keys_that_are_no_names() -> None:
+    document = {"Número do pedido": {'a"b': [{"x-y": "z" * 99}]}, "none": None}
+    lines = list(lines_of(document))
+    assert [line.depth for line in lines] == [0, 1, 2, 3, 0]
+    assert lines[3].path == '"N\\u00famero do pedido"."a\\"b"[0]."x-y"'
+    assert at(lines[3].path, document) == "z" * 99
+    assert len(lines[3].shown) == 60
+
+
+def test_deals_to_try_with_are_found_by_what_is_typed(browser: Client, deal: Deal) -> None:
+    url = "/automations/rules/deals/"
+    option = f'<option value="{deal.pk}">ERP for a bakery</option>'
+    assert option in browser.get(url, {"find": "bakery"}).content.decode()
+    assert option in browser.get(url).content.decode()
+    assert "No deal found" in browser.get(url, {"find": "submarine"}).content.decode()
+
+
+def test_the_history_tells_what_was_changed_and_by_whom(
+    browser: Client, rule: Rule, stages: list[Stage], alice: User
+) -> None:
+    url = f"/automations/rules/{rule.pk}/"
+    asked = {
+        "condition": "a",
+        "condition-a-field": "deal.stage.id",
+        "condition-a-op": "eq",
+        "condition-a-value": str(stages[0].pk),
+    }
+    for _twice in range(2):  # the second changes nothing
+        assert (
+            browser.post(url, form(rule, name="To our ERP", stage=stages[0].pk, **asked)).status_code == 302
+        )
+    browser.post(f"{url}toggle/")
+    switched, changed, made = browser.get(url).context["history"]
+    assert (made.verb, made.by, made.fields) == ("created", "Stagehook", [])
+    assert (switched.by, switched.fields) == (str(alice), [("Enabled", "yes", "no")])
+    assert sorted(changed.fields) == [
+        ("Conditions", "", "Stage is Sales: New"),
+        ("Name", "To the ERP", "To our ERP"),
+        ("Payload", "", "Standard"),
+        ("Stage entered", stages[1].name, stages[0].name),
+    ]
+    browser.post(f"{url}delete/")
+    last = RuleChange.objects.filter(rule=rule)[0]
+    assert (last.verb, last.actor_id) == ("deleted", alice.pk)
+
+
+def test_a_refused_change_leaves_no_history(browser: Client, rule: Rule) -> None:
+    assert browser.post(f"/automations/rules/{rule.pk}/", form(rule, name="")).status_code == 422
+    assert [change.verb for change in RuleChange.objects.all()] == ["created"]
+
+
 def test_a_test_without_a_destination_sends_nothing(browser: Client, deal: Deal, receiver: Receiver) -> None:
     asked = {"event": "deal.won", "deal": deal.pk, "new_url": receiver.url}
     assert browser.post("/automations/test/", asked).status_code == 422
@@ -146,6 +251,7 @@ def test_a_test_without_a_destination_sends_nothing(browser: Client, deal: Deal,
         "",
         "rules/new/",
         "rules/1/",
+        "rules/deals/",
         "destinations/",
         "destinations/new/",
         "deliveries/",
@@ -280,7 +386,8 @@ def test_the_preview_says_where_an_expression_is_wrong(browser: Client, rule: Ru
 
 def test_only_administrators_are_given_conditions(client: Client, db: None) -> None:
     client.force_login(User.objects.create_user("bob@example.com", name="Bob", role=User.Role.MANAGER))
-    assert client.post("/automations/rules/condition/").status_code == 403
+    for path in ("condition/", "document/", "preview/", "../test/"):
+        assert client.post(f"/automations/rules/{path}".replace("rules/../", "")).status_code == 403
 
 
 def test_a_stage_made_after_the_form_was_first_shown_is_offered(browser: Client, stages: list[Stage]) -> None:
