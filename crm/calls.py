@@ -11,17 +11,21 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from crm import signals
+from crm.activities import EARLIEST, LATEST
 from crm.actors import Actor
 from crm.deals import lock_deals, lock_present, number_events
 from crm.models import Call, Contact, Deal
 from crm.recordings import await_recording
+from crm.refusals import InvalidFields
 
 
 @transaction.atomic
 def create_call(*, fields: Mapping[str, Any], actor: Actor) -> Call:
-    """Keep a call as a person or a program describes it. `fields` are those of the model."""
+    """Keep a call as a person or a program describes it. `fields` are those of the model. Raises InvalidFields."""
+    _refuse_odd_times(fields)
     deal: Deal | None = fields.get("deal")
     if deal is not None:
         lock_deals([deal.pk])
@@ -30,11 +34,19 @@ def create_call(*, fields: Mapping[str, Any], actor: Actor) -> Call:
 
 @transaction.atomic
 def update_call(*, call_id: int, fields: Mapping[str, Any], actor: Actor) -> Call:
-    """Change what `fields` names of a call, and nothing else. Raises Call.DoesNotExist."""
+    """Change what `fields` names of a call, and nothing else. Raises Call.DoesNotExist, InvalidFields."""
+    _refuse_odd_times(fields)
     deal: Deal | None = fields.get("deal")
     present = Call.objects.filter(pk=call_id).values_list("deal_id", flat=True).first()
     lock_present({pk for pk in (present, deal and deal.pk) if pk})  # before the call, as everybody does
     return _write(Call.objects.select_for_update().get(pk=call_id), fields, system="", actor=actor)
+
+
+def _refuse_odd_times(fields: Mapping[str, Any]) -> None:
+    """Near the ends of the calendar a moment has no day in every time zone, and no page could show it."""
+    started_at: datetime | None = fields.get("started_at")
+    if started_at is not None and not EARLIEST <= started_at <= LATEST:
+        raise InvalidFields({"started_at": [_("Not a time between 1970 and 2200.")]})
 
 
 @transaction.atomic

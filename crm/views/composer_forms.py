@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from crm.activities import EARLIEST
 from crm.models import Call, Deal
 from crm.phones import to_e164
 
@@ -81,6 +82,8 @@ class CallForm(forms.Form):
         started_at = self.cleaned_data["started_at"]
         if started_at > timezone.now() + timedelta(minutes=1):
             raise ValidationError(_("This is still to come."))
+        if started_at < EARLIEST:
+            raise ValidationError(_("Not a time between 1970 and 2200."))
         return started_at
 
     def for_the_door(self) -> dict[str, Any]:

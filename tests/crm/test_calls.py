@@ -127,6 +127,13 @@ def test_the_api_refuses_a_second_call_of_the_same_external_id(api: ApiClient, d
     assert Call.objects.count() == 1
 
 
+def test_the_api_refuses_a_time_that_no_page_could_show(api: ApiClient, deal: Deal) -> None:
+    refused = api.post("calls/", deal=deal.pk, direction="in", started_at="0001-01-01T00:00:00Z")
+    assert errors(refused) == [("invalid", "started_at")]
+    made = api.post("calls/", deal=deal.pk, direction="in").json()
+    assert api.patch(f"calls/{made['id']}/", started_at="9999-12-31T23:59:59Z").status_code == 400
+
+
 def test_a_call_without_a_direction_is_refused_by_the_api(api: ApiClient, deal: Deal) -> None:
     assert errors(api.post("calls/", deal=deal.pk)) == [("required", "direction")]
 

@@ -105,6 +105,7 @@ def test_a_call_is_written_down_with_what_was_said(as_bob: Client, bob: User, ov
     [
         {"number": "me"},
         {"started_at": "soon"},
+        {"started_at": "0001-01-01T00:00"},
         {"started_at": (timezone.now() + timedelta(days=2)).strftime("%Y-%m-%dT%H:%M")},
         {"minutes": "-1"},
         {"direction": "up"},
