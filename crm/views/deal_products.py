@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django import forms
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import Q
 from django.http import Http404, HttpResponse
@@ -120,9 +121,12 @@ def remove_line(request: PageRequest, deal_id: int, line_id: int) -> HttpRespons
 @login_required
 @require_POST
 def follow(request: PageRequest, deal_id: int) -> HttpResponse:
-    """Let the value follow the products (`follows`), or not."""
+    """Let the value follow the products (`follows`), or not; where they come to too much, say so."""
     deal = visible_deal(request, deal_id)
-    follow_products(deal_id=deal.pk, follows="follows" in request.POST, actor=Actor.user(request.user))
+    try:
+        follow_products(deal_id=deal.pk, follows="follows" in request.POST, actor=Actor.user(request.user))
+    except DealError as error:
+        messages.error(request, str(error))
     return redirect(deal)
 
 

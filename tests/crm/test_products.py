@@ -188,3 +188,12 @@ def test_administrators_keep_the_catalogue_and_prices_of_deals_stay(
     offered = as_bob.get(f"/deals/{oven.pk}/products/new/").context["form"].fields["product"].queryset
     assert list(offered) == []
     assert "R$9 per month" not in as_alice.get("/settings/products/").content.decode()
+
+
+def test_a_deal_does_not_follow_products_that_come_to_too_much(oven: Deal, actor: Actor, alice: User) -> None:
+    dear = {"name": "Factory", "quantity": Decimal(10**7), "unit_price": Decimal(10**11)}
+    write_line(deal_id=oven.pk, fields=dear, actor=actor)
+    page = browser_of(alice).post(f"/deals/{oven.pk}/products/follow/", {"follows": "on"}, follow=True)
+    assert page.status_code == 200
+    assert list(page.context["messages"])
+    assert not Deal.objects.get(pk=oven.pk).follows_products
