@@ -102,6 +102,65 @@ def test_a_rule_is_built_seen_and_kept_to(
     eventually(lambda: Delivery.objects.get().state == "delivered")
 
 
+def test_a_rule_is_tried_out_and_survives_a_receiver_that_breaks(
+    open_page: Callable[..., Page],
+    alice: User,
+    stages: list[Stage],
+    deals: list[Deal],
+    destination: Destination,
+    receiver: Receiver,
+    start_worker: Callable[[], Worker],
+    violations: Callable[[Page], list[str]],
+) -> None:
+    start_worker()
+    Destination.objects.update(retry_schedule=[0, *[1] * 9])  # s: the fourth failure in a row pauses it
+    big, _small = deals
+    page = open_page(alice, "/automations/")
+    page.get_by_role("link", name="New rule in Proposal").click()
+    add_condition(page, field="Value", op="gte")
+    page.locator(".condition").last.get_by_label("Value", exact=True).fill("1000")
+    page.get_by_label("Find a deal").fill("Big")
+    expect(page.get_by_label("Deal to try it with").locator("option")).to_have_text(["Big"])
+    page.get_by_label("Body").select_option("custom")
+    for path in ("data.deal.title", "data.deal.stage.name"):
+        page.get_by_role("button", name=f"Insert {path}", exact=True).click()
+    expect(page.locator("#id_expression")).to_have_value(
+        "{title: data.deal.title, name: data.deal.stage.name}"
+    )
+    expect(page.locator("#preview")).to_contain_text('"name": "New"')
+    page.get_by_role("button", name="Send a test").click()
+    expect(page.locator("#trial")).to_contain_text("The receiver took it and answered 200 OK.")
+    page.locator("#trial").get_by_text("Request", exact=True).click()
+    (tried,) = receiver.wait_for(1)
+    expect(page.locator("#trial")).to_contain_text(tried.headers["webhook-signature"])
+    assert tried.json() == {"title": "Big", "name": "New"}
+    assert violations(page) == []
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("made this rule")).to_be_visible()
+
+    receiver.answer(503)
+    move_deal(deal_id=big.pk, stage=stages[1], actor=Actor.user(alice))
+    eventually(lambda: Destination.objects.get().status == "failing", seconds=60)
+    delivery = Delivery.objects.exclude(trigger="test").get()
+    page.goto(delivery.get_absolute_url())
+    expect(page.locator(".timeline > li")).to_have_count(4)
+    expect(page.locator("#delivery")).to_contain_text("It is held because the destination is failing")
+    page.goto("/automations/")
+    card = page.get_by_role("listitem").filter(
+        has=page.get_by_role("link", name="When a deal enters Proposal")
+    )
+    expect(card).to_contain_text("Waiting")
+    card.get_by_role("link", name="ERP").click()
+    expect(page.get_by_text("after 4 failures in a row")).to_be_visible()
+
+    receiver.answer(200)
+    page.get_by_role("button", name="Switch on again").click()
+    eventually(lambda: Delivery.objects.get(pk=delivery.pk).state == "delivered", seconds=30)
+    page.goto("/automations/")
+    expect(card).to_contain_text("Delivered")
+    expect(card).to_contain_text("100 %")
+
+
 def test_another_field_does_not_take_over_the_value_of_the_former(
     open_page: Callable[..., Page], alice: User, stages: list[Stage], deals: list[Deal]
 ) -> None:
