@@ -102,10 +102,14 @@ def open_page(site: str, browser: Browser, transactional_db: None) -> Iterator[C
         context.close()
 
 
+# An animation that is paused, or begun anew while it is waited for, never finishes.
 AT_REST = """
-    Promise.allSettled(document.getAnimations()
-        .filter(each => each.effect.getComputedTiming().iterations !== Infinity)
-        .map(each => each.finished))
+    Promise.race([
+        Promise.allSettled(document.getAnimations()
+            .filter(each => each.effect.getComputedTiming().iterations !== Infinity)
+            .map(each => each.finished)),
+        new Promise(passed => setTimeout(passed, 2000)),
+    ])
 """
 
 
