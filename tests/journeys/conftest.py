@@ -82,13 +82,27 @@ def bob(transactional_db: None) -> User:
 
 
 @pytest.fixture
-def open_page(site: str, browser: Browser, transactional_db: None) -> Iterator[Callable[..., Page]]:
-    """Opens a page as a user, in a browser of the user's own: `open_page(alice, "/", color_scheme="dark")`."""
+def open_context(site: str, browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
+    """A browser of its own, in which nobody is logged in: `open_context(color_scheme="dark")`."""
     contexts: list[BrowserContext] = []
 
+    def opened(**options: Any) -> BrowserContext:
+        contexts.append(browser.new_context(base_url=site, locale="en-US", **options))
+        return contexts[-1]
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def open_page(
+    site: str, open_context: Callable[..., BrowserContext], transactional_db: None
+) -> Callable[..., Page]:
+    """Opens a page as a user, in a browser of the user's own: `open_page(alice, "/", color_scheme="dark")`."""
+
     def open_as(user: User, path: str, **options: Any) -> Page:
-        context = browser.new_context(base_url=site, locale="en-US", **options)
-        contexts.append(context)
+        context = open_context(**options)
         client = Client()
         client.force_login(user)
         session = client.cookies[settings.SESSION_COOKIE_NAME].value
@@ -97,9 +111,7 @@ def open_page(site: str, browser: Browser, transactional_db: None) -> Iterator[C
         page.goto(path)
         return page
 
-    yield open_as
-    for context in contexts:
-        context.close()
+    return open_as
 
 
 # An animation that is paused, or begun anew while it is waited for, never finishes.
