@@ -62,7 +62,8 @@ PAGES = {
     For.OWN: "view delete-view notice",
     For.OWNER: "revoke-token",
     For.ADMINS: """
-        rules new-rule preview-rule rule-condition rule toggle-rule delete-rule test-send
+        rules new-rule preview-rule rule-condition rule order-rules copy-rule rule-deals rule-document
+        toggle-rule delete-rule test-send
         destinations new-destination destination pause-destination resume-destination probe-destination
         recover-destination rotate-destination delete-destination destination-secret
         erase-contact hours-of-deliveries export-deliveries

@@ -78,7 +78,7 @@ def test_a_board_takes_as_many_queries_for_many_deals_as_for_one(
         create_deal(
             actor=actor, stage=stages[number % 3], title=f"Deal {number}", fields={"tags": ["a", "b"]}
         )
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(15):
         as_alice.get("/")
 
 
