@@ -8,6 +8,8 @@ const deal = document.getElementById("deal");
 const dialog = document.getElementById("ask");
 const REGIONS = ["deal-heading", "deal-verbs", "deal-stages", "deal-people", "deal-plans", "deal-files", "deal-planned", "deal-products", "deal-calls", "deal-story"];
 
+let turns = 0;
+
 async function moveTo(stage) {
   const version = deal.querySelector(".steps").dataset.version;
   const answer = await post(`/deals/${deal.dataset.dealId}/move/`, { stage, version }).catch(() => null);
@@ -16,12 +18,15 @@ async function moveTo(stage) {
   await refresh();
 }
 
-// Fetches the page again and takes over what is not being edited.
+// Fetches the page again and takes over what is not being edited. The last of several fetches counts.
 async function refresh() {
-  const response = await fetch(location.href).catch(() => null);
+  const [address, turn] = [location.href, (turns += 1)];
+  const response = await fetch(address).catch(() => null);
   if (response?.status === 404) toast(deal.dataset.wordGone, { tone: "bad" });
   if (!response?.ok) return;
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+  if (turn !== turns) return;
+  if (address !== location.href) return void refresh(); // another part of the history was chosen meanwhile
   for (const id of REGIONS) renew(document.getElementById(id), fresh.getElementById(id));
   for (const field of deal.querySelectorAll("[data-field]")) {
     if (!isBeingEdited(field)) renew(field, fresh.getElementById(field.id));
@@ -29,12 +34,13 @@ async function refresh() {
 }
 
 function renew(old, fresh) {
-  if (!old || !fresh || old.isEqualNode(fresh) || isPlaying(old)) return;
+  if (!old || !fresh || old.isEqualNode(fresh) || isPlaying(old) || isAwaited(old)) return;
   old.replaceWith(fresh);
   window.htmx.process(fresh);
 }
 
 const isPlaying = (region) => [...region.querySelectorAll("audio")].some((sound) => !sound.paused);
+const isAwaited = (region) => region.matches(":has(.htmx-request)");
 const isBeingEdited = (field) => field.matches(":focus-within, .htmx-request, .saved, :has(.callout, .error)");
 
 document.addEventListener("click", (event) => {
