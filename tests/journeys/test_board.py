@@ -506,6 +506,7 @@ def test_companies_are_offered_while_one_is_typed(
     Company.objects.create(name="Good Bread")
     page = open_page(alice, "/")
     page.get_by_role("button", name="New deal", exact=True).click()
+    expect(page.get_by_label("Title")).to_be_focused()
     page.get_by_label("Company").press_sequentially("bread")
     expect(page.locator("#company-names option")).to_have_attribute("value", "Good Bread")
     expect(page.get_by_label("Company")).to_be_focused()
