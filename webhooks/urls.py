@@ -22,6 +22,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("webhooks/endpoints/<int:endpoint_id>/delete/", pages.remove_endpoint, name="delete-endpoint"),
     path("webhooks/endpoints/<int:endpoint_id>/mapping/", editor.mapping, name="endpoint-mapping"),
     path("webhooks/endpoints/<int:endpoint_id>/mapping/row/", editor.mapping_row, name="mapping-row"),
+    path(
+        "webhooks/endpoints/<int:endpoint_id>/mapping/result/", editor.mapping_result, name="mapping-result"
+    ),
     path("webhooks/endpoints/<int:endpoint_id>/mapping/rows/", editor.mapping_rows, name="mapping-rows"),
     path(
         "webhooks/endpoints/<int:endpoint_id>/mapping/preview/",

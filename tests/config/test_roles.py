@@ -71,7 +71,7 @@ PAGES = {
         resend-job stop-resend-job insights alert-rules
         endpoints new-endpoint new-endpoint-from-preset endpoint recording-access rotate-endpoint-url
         rotate-endpoint-secret delete-endpoint endpoint-mapping mapping-row mapping-rows mapping-preview
-        mapping-trial mapping-arrivals
+        mapping-trial mapping-result mapping-arrivals
         inbound-review decide-request replay-many replay-job stop-replay
         inbound-requests newer-requests inbound-request replay-request
         pipelines new-pipeline order-pipelines pipeline order-stages new-stage stage end-stage

@@ -44,7 +44,7 @@ def test_a_mapping_is_built_from_a_request_without_a_mouse(
     name.get_by_label("Value of the sample").focus()
     page.keyboard.type("lead")
     expect(rows.first.get_by_label("Expression", exact=True)).to_have_value('lead."full name"')
-    expect(rows.first.get_by_label("Expression", exact=True)).to_be_focused()  # and typing goes on there
+    expect(rows.first.get_by_label("Value of the sample")).to_be_focused()
     expect(preview).to_contain_text("Would make a new deal.")
     page.get_by_role("button", name="Add a field").press("Enter")
     expect(rows).to_have_count(5)

@@ -8,12 +8,16 @@ from django.http import QueryDict
 from django.test import Client
 
 from crm import expressions
-from crm.models import Contact, Deal, Pipeline, User
+from crm.models import Contact, CustomField, Deal, Pipeline, User
 from tests.webhooks.conftest import Sender
 from webhooks.editor.lines import lines_of
-from webhooks.editor.rows import Row, mapping_from, rows_from, rows_of
+from webhooks.editor.offers import Offer
+from webhooks.editor.readings import Reader
+from webhooks.editor.rows import Row, kind_of, mapping_from, rows_from, rows_of
 from webhooks.editor.samples import Sample, lists_of, pasted_sample, picks_of, record_of
+from webhooks.editor.words import Table, fixed, fixed_in, table_in, tabled
 from webhooks.mapping import check_mapping
+from webhooks.mapping.fields import Kind
 from webhooks.models import InboundEndpoint, InboundRequest
 
 BODY: dict[str, Any] = {
@@ -115,13 +119,69 @@ def test_a_form_may_be_pasted_too() -> None:
         ("deal.custom_fields.", "x"),
     ],
 )
-def test_what_is_picked_is_read_as_its_field_needs_it(field: str, expression: str) -> None:
+def test_what_is_picked_is_read_as_its_field_needs_it(db: None, field: str, expression: str) -> None:
     row = Row(field)
-    row.pick("x")
+    row.pick("x", reader=Reader(), kind=kind_of(row, Offer()))
     assert row.expression == expression
 
 
-def test_a_mapping_comes_back_from_its_rows() -> None:
+@pytest.mark.parametrize(
+    ("kind", "value", "offered"),
+    [
+        (Kind.PHONES, "(11) 95550-0100", {"[to_phone(x, 'BR')]": "+5511955500100"}),
+        (Kind.MONEY, "R$ 1.234,56", {"to_money(x)": "1234.56"}),
+        (Kind.MONEY, 149900, {"to_money(x)": "149900.00", "from_minor(x, currency)": "1499.00"}),
+        (Kind.DAY, "24/11/2026", {"to_date(x)": "2026-11-24"}),
+        (Kind.MOMENT, 1700000000, {"to_datetime(x)": "2023-11-14T22:13:20.000Z"}),
+        (Kind.MOMENT, 1700000000000, {"to_datetime(x)": "2023-11-14T22:13:20.000Z"}),
+        (Kind.TAX_ID, "529.982.247-25", {"cpf(x)": "52998224725"}),
+        (Kind.TAX_ID, "11.222.333/0001-81", {"cnpj(x)": "11222333000181"}),
+        (Kind.EMAILS, " ana@example.com", {"[trim(x)]": "ana@example.com"}),
+        (Kind.TEXTS, ["vip", "site"], {"x": "vip, site", "x[0]": "vip"}),
+        (Kind.TEXTS, "vip, site", {"split(x, ', ')": "vip, site"}),
+        (Kind.TEXT, "MARIA SOUZA", {"x": "MARIA SOUZA", "title(x)": "Maria Souza"}),
+        (Kind.MONEY, "many", {}),
+    ],
+)
+def test_the_ways_to_read_a_value_are_those_that_fit_it(
+    kind: Kind, value: Any, offered: dict[str, str]
+) -> None:
+    reader = Reader(sample({"x": value, "currency": "USD"}))
+    source = "x[0]" if isinstance(value, list) else "x"
+    found = {each.expression: each.shown for each in reader.readings(kind, source)}
+    assert found == offered
+    assert all(reader.source_of(expression) == source for expression in found)
+
+
+def test_a_list_of_records_is_read_as_a_whole() -> None:
+    reader = Reader(sample({"people": [{"phone": "(11) 95550-0100"}, {"phone": "(21) 95550-0100"}]}))
+    found = {each.expression: each.shown for each in reader.readings(Kind.PHONES, "people[0].phone")}
+    assert found["people[*].phone.to_phone(@, 'BR')"] == "+5511955500100, +5521955500100"
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        Table("status", [("paid", "Won"), ("it's `odd`", "Lost \\ x")], "New"),
+        Table("a.b | [0]", [("1", "")]),
+        Table("default(x, 'y')", [("a", "b")], "it's"),
+    ],
+)
+def test_a_table_of_words_comes_back_from_its_expression(table: Table) -> None:
+    assert table_in(tabled(table)) == table
+    assert table_in('lookup(status, `{"paid": 1}`)') is None
+    assert table_in("name") is None
+
+
+@pytest.mark.parametrize("value", ["vip", "it's", "a\\b", "`", ""])
+def test_what_is_always_the_same_comes_back_from_its_expression(value: str) -> None:
+    assert fixed_in(fixed([value], is_list=False)) == [value]
+    assert fixed_in(fixed([value, "x"], is_list=True)) == ([value, "x"] if value else ["x"])
+    assert fixed_in("name") is None
+    assert fixed_in("['a', name]") is None
+
+
+def test_a_mapping_comes_back_from_its_rows(db: None) -> None:
     mapping = {
         "each": "leads",
         "when": "event != 'test'",
@@ -130,7 +190,7 @@ def test_a_mapping_comes_back_from_its_rows() -> None:
         "only_if_empty": ["deal.title"],
     }
     parts = {name: str(mapping[name]) for name in ("each", "when", "otherwise")}
-    assert mapping_from(rows_of(mapping), **parts) == mapping
+    assert mapping_from(rows_of(mapping, Offer()), **parts) == mapping
     assert mapping_from([Row("deal.title")], **parts) is None
     assert check_mapping(mapping) == []
 
@@ -217,6 +277,46 @@ def test_experts_write_json_and_several_mappings_are_kept_as_that(
     assert InboundEndpoint.objects.get().mapping is None
 
 
+def test_a_row_says_what_is_always_the_same_and_words_in_ours(
+    admin: Client, endpoint: InboundEndpoint
+) -> None:
+    CustomField.objects.create(
+        entity="deal", key="plan", label="Plan", type="choice", options=["Basic", "Pro"]
+    )
+    url = f"/webhooks/endpoints/{endpoint.pk}/mapping/"
+    data = form([("deal.add_tags", "", ""), ("deal.stage", "", "status")], pasted='{"status": "paid"}')
+    data |= {"row-k0-pick": "['']", "this": "k0"}
+    row = admin.post(f"{url}row/", data, headers={"HX-Trigger-Name": "row-k0-pick"}).content.decode()
+    assert 'name="row-k0-fixed"' in row
+    assert "Deal: Plan" in row
+    del data["row-k0-expression"], data["row-k0-pick"]
+    data |= {"row-k0-fixed": ["vip", "site"], "row-k0-list": "1", "this": "k1"}
+    table = """lookup(status, `{"paid": ""}`)"""
+    chosen = {**data, "row-k1-read": table}
+    row = admin.post(f"{url}row/", chosen, headers={"HX-Trigger-Name": "row-k1-read"}).content.decode()
+    assert 'name="row-k1-from"' in row
+    assert '<option value="Proposal">' in row
+    del data["row-k1-expression"]
+    data |= {
+        "row-k1-of": "status",
+        "row-k1-from": ["paid", ""],
+        "row-k1-to": ["Won", ""],
+        "row-k1-other": "New",
+    }
+    longer = admin.post(f"{url}row/", {**data, "more": "1"}).content.decode()
+    assert longer.count('name="row-k1-from"') == 3
+    result = admin.post(f"{url}result/", data).content.decode()
+    assert "= <b>Won</b>" in result
+    assert admin.post(url, data).status_code == 302
+    mapping = InboundEndpoint.objects.get().mapping
+    assert mapping == {
+        "fields": {
+            "deal.add_tags": "['vip', 'site']",
+            "deal.stage": """default(lookup(status, `{"paid": "Won"}`), 'New')""",
+        }
+    }
+
+
 def test_a_row_takes_what_is_picked_for_it_and_no_other(admin: Client, endpoint: InboundEndpoint) -> None:
     data = form([("deal.title", "", "name"), ("contact.phones", "", "")], pasted='{"phone": "1"}', this="k1")
     data["row-k1-pick"] = "phone"
@@ -290,7 +390,7 @@ def test_nobody_but_an_administrator_edits_mappings(endpoint: InboundEndpoint) -
     rep.force_login(User.objects.create_user("rep@example.com", "secret word", name="Rita"))
     url = f"/webhooks/endpoints/{endpoint.pk}/mapping/"
     assert rep.get(url).status_code == 403
-    for path in ("", "row/", "rows/", "preview/", "trial/"):
+    for path in ("", "row/", "rows/", "result/", "preview/", "trial/"):
         assert rep.post(f"{url}{path}", form([("deal.title", "", "x")])).status_code == 403
     assert InboundEndpoint.objects.get().mapping is None
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from crm.models import User
 from crm.refusals import InvalidFields
+from webhooks.editor.offers import Offer
 from webhooks.editor.rows import Row, first_rows, mapping_from, rows_from, rows_of
 from webhooks.handling import MATCHING, OWNERS, WRITING, matching_of, writing_of
 from webhooks.mapping import check_mapping
@@ -177,7 +178,7 @@ def initial_of(endpoint: InboundEndpoint) -> dict[str, Any]:
 
 def rows_of_endpoint(endpoint: InboundEndpoint) -> list[Row]:
     if isinstance(endpoint.mapping, dict):
-        return rows_of(endpoint.mapping)
+        return rows_of(endpoint.mapping, Offer())
     return first_rows()
 
 

@@ -1,6 +1,7 @@
 """The editor of an endpoint's mapping: the page, its rows, and the preview beside it. For administrators."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import messages
@@ -14,15 +15,13 @@ from crm.refusals import InvalidFields
 from crm.views.access import PageRequest, admin_required
 from webhooks.editor.forms import MappingForm, as_text, drafted
 from webhooks.editor.lines import lines_of
-from webhooks.editor.rows import Row, new_row, offered_picks, rows_from
-from webhooks.editor.samples import (
-    Sample,
-    lists_of,
-    newest_sample,
-    picks_of,
-    sample_from,
-)
+from webhooks.editor.offers import Offer
+from webhooks.editor.readings import Reader
+from webhooks.editor.rows import Row, new_row, rows_from
+from webhooks.editor.samples import Sample, lists_of, newest_sample, sample_from
+from webhooks.editor.shown_rows import ShownRow
 from webhooks.editor.trying import choice_context
+from webhooks.editor.words import Table, table_in
 from webhooks.endpoints import update_endpoint
 from webhooks.models import InboundEndpoint
 from webhooks.preview import preview
@@ -51,7 +50,7 @@ def mapping(request: PageRequest, endpoint_id: int) -> HttpResponse:
         "lines": lines_of(sample, each=form["each"].value() or ""),
         **choice_context(endpoint),
         "lists": lists_of(sample),
-        "rows": _with_picks(form.rows, sample, each=form["each"].value() or ""),
+        "rows": _shown(form.rows, sample, each=form["each"].value() or ""),
     }
     return render(request, "webhooks/mapping.html", context, status=422 if form.is_bound else 200)
 
@@ -69,25 +68,71 @@ def _save(form: MappingForm, endpoint: InboundEndpoint) -> bool:
     return True
 
 
-def _with_picks(rows: list[Row], sample: Sample | None, *, each: str) -> list[dict[str, Any]]:
-    picks = picks_of(sample, each=each)
-    return [{"row": row, "picks": offered_picks(picks, row)} for row in rows]
+def _shown(
+    rows: list[Row], sample: Sample | None, *, each: str, offer: Offer | None = None
+) -> list[ShownRow]:
+    offer, reader = offer or Offer(), Reader(sample, each=each)
+    return [ShownRow(row, offer, reader) for row in rows]
 
 
 @admin_required
 @require_POST
 def mapping_row(request: PageRequest, endpoint_id: int) -> HttpResponse:
-    """A row: a new one, or the one that is given, with what was picked for it from the sample."""
-    endpoint = _found(endpoint_id)
-    this = request.POST.get("this", "")
-    rows = rows_from(request.POST)
-    row = next((row for row in rows if row.key == this), None) or new_row(rows)
-    if picked := request.POST.get(f"row-{row.key}-pick", ""):
-        row.pick(picked)
+    """A row: a new one, or the one that is given (`this`) with what was picked for it from the sample, how that is
+    read, or one more line of its own (`more`).
+    """
+    endpoint, offer = _found(endpoint_id), Offer()
+    rows, this = rows_from(request.POST), request.POST.get("this", "")
     sample = sample_from(request.POST, endpoint)
-    (context,) = _with_picks([row], sample, each=request.POST.get("each", ""))
-    focus = "expression" if picked else "field"
-    return render(request, "webhooks/_mapping_row.html", {**context, "endpoint": endpoint, "focus": focus})
+    row = next((row for row in rows if row.key == this), None) or new_row(rows, offer)
+    (shown,) = _shown([row], sample, each=request.POST.get("each", ""), offer=offer)
+    focus = _changed(request, shown)
+    again = ShownRow(row, offer, shown.reader)
+    return render(
+        request, "webhooks/_mapping_row.html", {"shown": again, "endpoint": endpoint, "focus": focus}
+    )
+
+
+def _changed(request: PageRequest, shown: ShownRow) -> str:
+    """Do to a row what was asked, and return the name of the input where its reader goes on."""
+    row, name = shown.row, request.headers.get("HX-Trigger-Name", "").rpartition("-")[2]
+    picked, read = (request.POST.get(f"row-{row.key}-{each}", "") for each in ("pick", "read"))
+    if "more" in request.POST:
+        return _one_more(shown)
+    if name == "read":
+        row.write(read or row.expression)
+        return "from-1" if table_in(row.expression) else "read"
+    if name == "field" and shown.source and not shown.table:
+        row.pick(shown.source, reader=shown.reader, kind=shown.kind)
+    if name == "field" or not picked:
+        return name or "field"
+    if picked == shown.always:
+        row.fixed, row.table, row.expression = [""], None, ""
+        return "fixed-1"
+    row.pick(picked, reader=shown.reader, kind=shown.kind)
+    return "pick"
+
+
+def _one_more(shown: ShownRow) -> str:
+    """An empty line at the end of what is always the same, or of the table."""
+    row = shown.row
+    if shown.fixed is not None:
+        row.fixed = [*shown.fixed, ""]
+        return f"fixed-{len(row.fixed)}"
+    table = shown.table or Table(shown.source, [])
+    row.table = replace(table, words=[*table.words, ("", "")])
+    return f"from-{len(row.table.words)}"
+
+
+@admin_required
+@require_POST
+def mapping_result(request: PageRequest, endpoint_id: int) -> HttpResponse:
+    """What the row that is given (`this`) gives of the sample, as it is filled in."""
+    endpoint = _found(endpoint_id)
+    rows = [row for row in rows_from(request.POST) if row.key == request.POST.get("this", "")]
+    sample = sample_from(request.POST, endpoint)
+    shown = _shown(rows, sample, each=request.POST.get("each", ""))
+    return render(request, "webhooks/_mapping_result.html", {"shown": shown[0] if shown else None})
 
 
 @admin_required
@@ -98,7 +143,7 @@ def mapping_rows(request: PageRequest, endpoint_id: int) -> HttpResponse:
     sample = sample_from(request.POST, endpoint)
     context = {
         "endpoint": endpoint,
-        "rows": _with_picks(rows_from(request.POST), sample, each=request.POST.get("each", "")),
+        "rows": _shown(rows_from(request.POST), sample, each=request.POST.get("each", "")),
         "lists": lists_of(sample),
         "sample": sample,
         "lines": lines_of(sample, each=request.POST.get("each", "")),

@@ -9,7 +9,6 @@ from django.db.models import QuerySet
 from django.http import QueryDict
 
 from webhooks.bodies import FORM_TYPE, Malformed, parse_body
-from webhooks.mapping.fields import Kind, NativeField
 from webhooks.models import InboundEndpoint, InboundRequest
 
 MOST_PICKS = 250
@@ -126,21 +125,6 @@ def record_of(value: Any, *, each: str) -> Any:
         return value
     found = value if each == "@" else dict(_containers(value, "")).get(each)
     return found[0] if isinstance(found, list) and found else value
-
-
-def suggestion(native: NativeField, expression: str) -> str:
-    """The expression with what a field of that kind needs around it."""
-    forms = {
-        Kind.PHONE: "to_phone({0}, 'BR')",
-        Kind.PHONES: "[to_phone({0}, 'BR')]",
-        Kind.EMAIL: "trim({0})",
-        Kind.EMAILS: "[trim({0})]",
-        Kind.TAX_ID: "digits({0})",
-        Kind.MONEY: "to_money({0})",
-        Kind.MOMENT: "to_datetime({0})",
-        Kind.DAY: "to_date({0})",
-    }
-    return forms.get(native.kind, "{0}").replace("{0}", expression)
 
 
 def _leaves(value: Any, at: str) -> Iterator[tuple[str, Any]]:

@@ -13,6 +13,23 @@ form.addEventListener("click", (event) => {
   form.dispatchEvent(new Event("change"));
 });
 
+// A line of a row goes: one of the values, or a word and ours for it.
+form.addEventListener("click", (event) => {
+  const line = event.target.closest("[data-drop]")?.closest(".said");
+  if (!line) return;
+  const more = line.parentElement.querySelector(".more-said");
+  line.remove();
+  more.focus();
+  more.dispatchEvent(new Event("input", { bubbles: true }));
+});
+
+// What is written by hand is none of the ways on offer.
+rows.addEventListener("input", ({ target }) => {
+  const row = target.closest(".mapping-row");
+  const read = row?.querySelector('[name$="-read"]');
+  if (read && target.name.endsWith("-expression")) read.value = "";
+});
+
 // The form came to know other rows or what was picked: the preview, too. Whoever picked goes on in the same row.
 rows.addEventListener("htmx:load", (event) => {
   const { focus } = event.detail.elt.dataset ?? {};
@@ -32,7 +49,7 @@ form.addEventListener("click", (event) => {
   const value = event.target.closest("[data-pick]");
   if (!value) return;
   waiting = value.dataset.pick;
-  const isEmpty = (row) => row.querySelector('[name$="-expression"]').value.trim() === "";
+  const isEmpty = (row) => row.querySelector('input:not([type="hidden"])[name$="-expression"]')?.value.trim() === "";
   const row = aimed?.isConnected ? aimed : [...rows.querySelectorAll(".mapping-row")].find(isEmpty);
   if (row) fill(row);
   else form.querySelector(".add-row").click();
