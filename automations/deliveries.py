@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from automations.models import Delivery
 from automations.wake import wake
+from crm.announcements import NAMED_BOLTS, announce_bolts
 from crm.refusals import Refused
 
 _BATCH = 500  # called off in one transaction, so that nobody who sends waits for long
@@ -41,6 +42,7 @@ def restart(deliveries: QuerySet[Delivery], *, trigger: Delivery.Trigger) -> int
     sendable = deliveries.filter(leased_until__isnull=True, destination__deleted_at__isnull=True).exclude(
         body=b""
     )
+    deals = deals_of(sendable)
     restarted = sendable.update(
         state=Delivery.State.PENDING,
         reason="",
@@ -50,6 +52,7 @@ def restart(deliveries: QuerySet[Delivery], *, trigger: Delivery.Trigger) -> int
         awaits_check=False,
         delivered_at=None,
     )
+    announce_bolts(deals)
     wake()
     return restarted
 
@@ -80,4 +83,13 @@ def cancel_many(*, deliveries: QuerySet[Delivery]) -> int:
 def cancel_waiting(deliveries: QuerySet[Delivery], *, reason: str) -> int:
     """Call off what waits among `deliveries`; what is in flight takes its course. Returns how many."""
     waiting = deliveries.filter(state=Delivery.State.PENDING, leased_until__isnull=True)
-    return waiting.update(state=Delivery.State.CANCELLED, reason=reason)
+    deals = deals_of(waiting)
+    cancelled = waiting.update(state=Delivery.State.CANCELLED, reason=reason)
+    announce_bolts(deals)
+    return cancelled
+
+
+def deals_of(deliveries: QuerySet[Delivery]) -> list[int]:
+    """The deals whose bolts these may be, the newest of them: as many as open boards are told of."""
+    deals = deliveries.filter(deal__isnull=False).order_by("-deal").values_list("deal", flat=True).distinct()
+    return list(deals[:NAMED_BOLTS])

@@ -22,6 +22,7 @@ from django.db.models import F
 from automations.models import Delivery, Destination
 from automations.verdicts import GONE, Outcome
 from automations.wake import wake
+from crm.announcements import announce_bolts
 
 FAILURES_BEFORE_PAUSE = 4
 FIRST_PAUSE = timedelta(minutes=1)
@@ -246,7 +247,7 @@ _GIVE_UP = """
     )
     UPDATE automations_delivery AS delivery SET state = 'failed', reason = %(reason)s, due_at = %(now)s
     FROM held WHERE delivery.id = held.id
-    RETURNING delivery.destination_id
+    RETURNING delivery.destination_id, delivery.deal_id
 """
 
 
@@ -266,9 +267,11 @@ def _give_up_batch(*, now: datetime) -> int:
     with connection.cursor() as cursor:
         before = now - HELD_AT_MOST
         cursor.execute(_GIVE_UP, {"before": before, "now": now, "batch": _BATCH, "reason": HELD_TOO_LONG})
-        by_destination = Counter(destination_id for (destination_id,) in cursor.fetchall())
+        rows = cursor.fetchall()
+    by_destination = Counter(destination_id for destination_id, _deal in rows)
     for destination_id, count in sorted(by_destination.items()):
         note_given_up(destination_id=destination_id, count=count)
+    announce_bolts({deal_id for _destination, deal_id in rows if deal_id})
     return by_destination.total()
 
 

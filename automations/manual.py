@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from automations.matching import deliver_events
 from automations.models import Delivery, Event, Rule
 from crm.actors import Actor
+from crm.announcements import announce_bolts
 from crm.deals import lock_deals, number_events
 from crm.models import Deal
 from crm.refusals import Refused
@@ -40,4 +41,5 @@ def run_rule(*, rule_id: int, deal_id: int, actor: Actor) -> Delivery:
     deliveries = deliver_events(Event.DEAL_MANUAL, events=events, actor=actor, rules=[rule])
     if not deliveries:
         raise NotForThisDeal(_("“%(rule)s” does not apply to this deal.") % {"rule": rule})
+    announce_bolts([deal_id])
     return deliveries[0]

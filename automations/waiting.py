@@ -19,6 +19,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from automations.models import Delivery, Event, Rule
+from crm.announcements import announce_bolts
 from crm.models import Change, Deal
 
 AT_A_TIME = 500
@@ -106,6 +107,7 @@ def release_due(*, now: datetime) -> int:
     staying = [delivery for delivery in due if delivery.pk not in left]
     openings = {delivery.pk: _opening(delivery, now=now) for delivery in staying}
     _update(left, state=Delivery.State.SKIPPED, reason=LEFT_STAGE, awaits_check=False)
+    announce_bolts({delivery.deal_id for delivery in due if delivery.pk in left and delivery.deal_id})
     _update((pk for pk, at in openings.items() if at <= now), awaits_check=False)
     for opening in {at for at in openings.values() if at > now}:
         _update((pk for pk, at in openings.items() if at == opening), due_at=opening)

@@ -9,7 +9,7 @@ from crm.actors import Actor
 
 BOARD_CHANNEL = "stagehook_board"
 _NAMED_DEALS = 100  # a notification holds 8,000 bytes; past this many a board reloads its columns anyway
-_NAMED_BOLTS = 500  # as many as fit
+NAMED_BOLTS = 500  # as many as fit
 
 _ANNOUNCE_BOLTS = """
     SELECT pg_notify(%s, json_build_object('pipelines', json_agg(DISTINCT pipeline_id), 'bolts', json_agg(id))::text)
@@ -41,4 +41,4 @@ def announce_bolts(deal_ids: Collection[int]) -> None:
     """
     if deal_ids:
         with connection.cursor() as cursor:
-            cursor.execute(_ANNOUNCE_BOLTS, [BOARD_CHANNEL, sorted(deal_ids)[-_NAMED_BOLTS:]])
+            cursor.execute(_ANNOUNCE_BOLTS, [BOARD_CHANNEL, sorted(deal_ids)[-NAMED_BOLTS:]])

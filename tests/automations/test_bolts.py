@@ -3,16 +3,22 @@
 import asyncio
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
 from django.db import connection
+from django.db.models import QuerySet
 from pytest_django import DjangoAssertNumQueries
 
+from automations.deliveries import cancel_delivery, cancel_many, resend_delivery
+from automations.health import HELD_AT_MOST, give_up_held
+from automations.manual import run_rule
 from automations.models import Delivery, Destination, Rule
 from automations.receivers import badges_of_stages
 from automations.rules import create_rule
+from automations.waiting import release_due
 from crm import deals, hub
 from crm.actors import Actor
 from crm.announcements import BOARD_CHANNEL
@@ -60,6 +66,38 @@ def test_boards_are_told_of_the_first_failure_and_of_the_end_and_of_no_retry_bet
     eventually(lambda: Delivery.objects.filter(state="delivered").exists())
     eventually(lambda: len(told()) >= 2)
     assert told() == [{"pipelines": [deal.pipeline_id], "bolts": [deal.pk]}] * 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_boards_are_told_of_what_ends_or_begins_anew_without_an_attempt(
+    deal: Deal, stages: list[Stage], actor: Actor, rule: Rule, told: Listen
+) -> None:
+    manual = create_rule(fields={"name": "By hand", "event": "deal.manual", "destination": rule.destination})
+    Rule.objects.filter(pk=rule.pk).update(delay_seconds=60)
+    (delivery,) = deliveries_of_moving(deal, stages[1], actor)
+    now = delivery.created_at
+
+    def ends_told_once(verb: Callable[[], object], state: str) -> None:
+        before = len(told())
+        verb()
+        eventually(lambda: len(told()) > before)
+        assert told()[before:] == [{"pipelines": [deal.pipeline_id], "bolts": [deal.pk]}]
+        assert Delivery.objects.get(pk=delivery.pk).state == state
+
+    ends_told_once(lambda: cancel_delivery(delivery_id=delivery.pk), "cancelled")
+    ends_told_once(lambda: resend_delivery(delivery_id=delivery.pk), "pending")
+    ends_told_once(lambda: cancel_many(deliveries=Delivery.objects.all()), "cancelled")
+    Delivery.objects.update(state="pending", awaits_check=True, stage_entered_at=now - timedelta(days=1))
+    ends_told_once(lambda: release_due(now=now + timedelta(minutes=2)), "skipped")
+    Destination.objects.update(status="paused")
+    Delivery.objects.update(state="pending", due_at=now)
+    ends_told_once(lambda: give_up_held(now=now + HELD_AT_MOST), "failed")
+    ends_told_once(lambda: run_rule(rule_id=manual.pk, deal_id=deal.pk, actor=actor), "failed")
+
+
+def deliveries_of_moving(deal: Deal, stage: Stage, actor: Actor) -> QuerySet[Delivery]:
+    deals.move_deal(deal_id=deal.pk, stage=stage, actor=actor)
+    return Delivery.objects.filter(deal=deal)
 
 
 @pytest.mark.django_db(transaction=True)
