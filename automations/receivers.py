@@ -110,11 +110,11 @@ def traffic_of(deal_ids: Collection[int], **_sender: Any) -> list[TimelineEntry]
 
 
 def erase_contact(contact: Contact, deal_ids: Collection[int], **_signal: Any) -> None:
-    erase_deliveries(deal_ids=deal_ids, name=contact.name)
+    erase_deliveries(contact=contact, deal_ids=deal_ids)
 
 
-def touched_by_erasing(deal_ids: Collection[int], **_sender: Any) -> list[Touched]:
-    rows = deliveries_that_say_who(deal_ids)
+def touched_by_erasing(contact: Contact, deal_ids: Collection[int], **_sender: Any) -> list[Touched]:
+    rows = deliveries_that_say_who(contact=contact, deal_ids=deal_ids)
     waiting = rows.filter(state=Delivery.State.PENDING).count()
     return [
         Touched(_("Deliveries that wait"), _("are cancelled"), waiting),

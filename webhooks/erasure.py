@@ -2,18 +2,16 @@
 
 from collections.abc import Collection
 from datetime import datetime
-from urllib.parse import quote
 
 from django.db.models import F, Q, QuerySet, Value
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Concat
 
 from crm.models import Contact
+from crm.traces import Traces
 from webhooks.models import InboundRequest
 from webhooks.requests import drop
 
-_SHORTEST_NUMBER = 8  # digits; fewer are found in too many other things
-_COUNTRY = "55"
 # In a look at every body that is kept, which an erasure is worth: bodies are cut after a month.
 _NAMES_ONE_OF = """
     EXISTS (
@@ -27,7 +25,7 @@ def erase_bodies_of(*, contact: Contact, deal_ids: Collection[int], now: datetim
     """Clean every request that was applied to these deals or whose body names the contact by an e-mail address, a
     phone or a tax id; returns how many. What still waits to be applied is dropped.
     """
-    words = _words(contact)
+    words = list(Traces.of(contact).own)
     found = dict(requests_about(contact=contact, deal_ids=deal_ids).values_list("pk", "dedupe_key"))
     drop(request_ids=found.keys(), now=now)
     cleaned = InboundRequest.objects.filter(pk__in=found.keys())
@@ -40,19 +38,9 @@ def erase_bodies_of(*, contact: Contact, deal_ids: Collection[int], now: datetim
 
 def requests_about(*, contact: Contact, deal_ids: Collection[int]) -> QuerySet[InboundRequest]:
     """Every request that was applied to these deals or that names the contact."""
-    words = _words(contact)
+    words = list(Traces.of(contact).own)
     about = Q(deal__in=deal_ids) | Q(deals__overlap=list(deal_ids))
     if words:
         about |= Q(names_one=True)
     rows = InboundRequest.objects.annotate(names_one=RawSQL(_NAMES_ONE_OF, [words]))  # noqa: S611  # a constant
     return rows.filter(about)
-
-
-def _words(contact: Contact) -> list[str]:
-    """Each address and number in the ways in which bodies write them, in lower case."""
-    words = {*contact.emails, *(quote(email, safe="").lower() for email in contact.emails)}
-    for number in [*(phone.removeprefix("+") for phone in contact.phones), contact.tax_id]:
-        for written in (number, number.removeprefix(_COUNTRY)):
-            if len(written) >= _SHORTEST_NUMBER:
-                words.add(written.lower())
-    return sorted(words)

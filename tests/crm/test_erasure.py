@@ -1,16 +1,34 @@
 """Erasing a person: what is taken away, what stays, and who may do it."""
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.base import ContentFile
+from django.test import TestCase
+from pytest_django import Settings
 
 from crm.actors import Actor
 from crm.contacts import create_contact, update_contact
 from crm.deals import create_deal, update_deal
+from crm.deals.verbs import add_note
 from crm.erasure import erase_contact
+from crm.files import keep_file
 from crm.history import deal_timeline
-from crm.models import Activity, Change, Contact, Deal, Stage, User
+from crm.models import (
+    Activity,
+    Change,
+    Contact,
+    CustomField,
+    Deal,
+    DealFile,
+    Import,
+    ImportRow,
+    Notice,
+    Stage,
+    User,
+)
 from crm.signals import contact_erased
 from tests.crm.api import ApiClient
 from tests.crm.conftest import actor, alice, pipeline, stages
@@ -31,6 +49,18 @@ def maria(actor: Actor) -> Contact:
     }
     made = create_contact(actor=actor, fields=fields)
     return update_contact(contact_id=made.pk, actor=actor, fields={"name": "Maria S."})
+
+
+@pytest.fixture(autouse=True)
+def storage(settings: Settings, tmp_path: Path) -> Path:
+    settings.MEDIA_ROOT = tmp_path
+    return tmp_path
+
+
+@pytest.fixture
+def personal_fields(db: None) -> None:
+    for key, kind in (("cpf", "cpf"), ("size", "text"), ("colour", "text")):
+        CustomField.objects.create(entity="deal", key=key, label=key, type=kind)
 
 
 @pytest.fixture
@@ -59,10 +89,72 @@ def test_nothing_says_any_more_who_it_was_and_the_deal_stays(
     assert moved.after == {"id": stages[1].pk, "name": stages[1].name}
 
 
-def test_a_title_that_is_not_the_name_stays(actor: Actor, maria: Contact, deal: Deal) -> None:
-    update_deal(deal_id=deal.pk, actor=actor, fields={"title": "Ten chairs"})
+@pytest.mark.parametrize(
+    ("title", "left"),
+    [
+        ("Ten chairs", "Ten chairs"),
+        ("Lead: MARIA S. (fair)", "Lead: Erased contact (fair)"),
+        ("Anna Maria S.A.", "Anna Maria S.A."),
+    ],
+)
+def test_the_name_goes_out_of_a_title_and_the_rest_stays(
+    actor: Actor, maria: Contact, deal: Deal, title: str, left: str
+) -> None:
+    update_deal(deal_id=deal.pk, actor=actor, fields={"title": title})
     erase_contact(contact_id=maria.pk, actor=actor)
-    assert Deal.objects.get().title == "Ten chairs"
+    assert Deal.objects.get().title == left
+
+
+@pytest.mark.usefixtures("personal_fields")
+def test_what_was_written_and_kept_in_the_deals_goes(
+    actor: Actor, alice: User, maria: Contact, deal: Deal, storage: Path
+) -> None:
+    fields = {"cpf": "11144477735", "size": "for Maria S.", "colour": "blue"}
+    update_deal(deal_id=deal.pk, actor=actor, fields={"custom_fields": fields})
+    update_deal(deal_id=deal.pk, actor=actor, fields={"custom_fields": {"size": "XL", "colour": "red"}})
+    add_note(deal=deal, body=f"@{alice.name}, Maria is ill", actor=Actor.system())
+    keep_file(deal=deal, name="Maria's passport.pdf", content=ContentFile(b"%PDF"), actor=actor)
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        erase_contact(contact_id=maria.pk, actor=actor)
+    deal.refresh_from_db()
+    assert deal.custom_fields == {"size": "XL", "colour": "red"}
+    assert set(deal.activities.values_list("kind", "subject", "body")) == {("note", "", "")}
+    assert not DealFile.objects.exists()
+    assert [path for path in storage.rglob("*") if path.is_file()] == []
+    assert not Notice.objects.exists()
+    told = str(list(Change.objects.filter(entity="deal").values_list("before", "after")))
+    assert not any(trace in told for trace in ("Maria", "passport", "11144477735"))
+    assert "blue" in told
+
+
+def test_texts_and_imported_rows_elsewhere_lose_what_is_the_persons_alone(
+    actor: Actor, alice: User, stages: list[Stage], maria: Contact
+) -> None:
+    other = create_deal(actor=actor, stage=stages[0], title="Chairs")
+    says = Activity.objects.create(
+        deal=other, kind="note", body="Ask Maria S., MARIA@example.com or 11912345678"
+    )
+    Activity.objects.create(deal=other, kind="note", body="Maria S. is a common name")
+    imported = Import.objects.create(
+        entity="contact", file_name="a.csv", heads=[], row_count=1, created_by=alice
+    )
+    row = ImportRow.objects.create(imported=imported, number=2, cells=["maria@example.com"], outcome="failed")
+    erase_contact(contact_id=maria.pk, actor=actor)
+    for touched in (says, row):
+        touched.refresh_from_db()
+    assert (says.body, row.cells) == ("Ask …, … or …", [])
+    assert Activity.objects.filter(body="Maria S. is a common name").exists()
+
+
+def test_a_deal_that_was_given_to_somebody_else_before_keeps_its_notes_and_names_no_former_contact(
+    actor: Actor, maria: Contact, deal: Deal
+) -> None:
+    rui = create_contact(actor=actor, fields={"name": "Rui"})
+    update_deal(deal_id=deal.pk, actor=actor, fields={"title": "Chairs", "contact": rui})
+    erase_contact(contact_id=maria.pk, actor=actor)
+    assert deal.activities.get().body == "asked for a quote"
+    (given,) = Change.objects.filter(entity="deal", field="contact")
+    assert (given.before, given.after) == (None, None)
 
 
 def test_who_listens_sees_the_contact_as_it_was(actor: Actor, maria: Contact, deal: Deal) -> None:

@@ -274,10 +274,15 @@ def test_before_a_person_is_erased_the_page_counts_what_it_touches(
     touched = as_alice.get(f"/contacts/{maria.pk}/erase/").context["touched"]
     assert {part.text: part.count for part in touched} == {
         "Deals": 1,
-        "Calls": 1,
-        "Recordings": 1,
+        "Added fields of the deals": 0,
+        "Files of the deals": 0,
         "Notes and activities of the deals": 1,
         "Activities with the person alone": 1,
+        "Texts elsewhere with an address or a number": 0,
+        "Calls": 1,
+        "Recordings": 1,
+        "Notices to users": 0,
+        "Rows of imported files": 0,
         "Ids in other systems": 0,
         "Entries of the history": 1,
         "Deliveries that wait": 0,
