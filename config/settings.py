@@ -136,6 +136,7 @@ MIDDLEWARE = [
     "crm.middleware.NoNulMiddleware",
     "crm.middleware.ActorMiddleware",
     "crm.middleware.UserLocaleMiddleware",
+    "crm.middleware.VanishedMiddleware",
 ]
 
 TEMPLATES = [

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -17,7 +18,7 @@ from django.utils.translation import gettext as _
 from crm.actors import Actor
 from crm.announcements import announce_deals
 from crm.custom_fields import is_storable
-from crm.models import Activity, Deal, User
+from crm.models import Activity, Contact, Deal, User
 from crm.notices import notify
 from crm.refusals import InvalidFields, Refused
 
@@ -35,11 +36,21 @@ class ActivityIsGone(Refused):
         super().__init__(_("This activity is gone."))
 
 
+class NothingToHangOn(Refused):
+    """The deal or contact it is to be with was deleted, perhaps a moment ago."""
+
+    code = "does_not_exist"
+
+    def __init__(self) -> None:
+        super().__init__(_("The deal or contact was deleted in the meantime."))
+
+
 @transaction.atomic
 def create_activity(*, fields: Mapping[str, Any], actor: Actor) -> Activity:
     """Plan something, or write down what was done. `fields` are those of the model: deal or contact, kind, subject,
-    body, due_at, done_at, reminder (minutes before) and assignee. Raises InvalidFields.
+    body, due_at, done_at, reminder (minutes before) and assignee. Raises InvalidFields and NothingToHangOn.
     """
+    _hold(fields)
     activity = Activity(created_by=actor.as_json())
     _take(activity, fields)
     activity.save(force_insert=True)
@@ -49,7 +60,8 @@ def create_activity(*, fields: Mapping[str, Any], actor: Actor) -> Activity:
 
 @transaction.atomic
 def update_activity(*, activity_id: int, fields: Mapping[str, Any], actor: Actor) -> Activity:
-    """Change what `fields` names and nothing else. Raises InvalidFields and ActivityIsGone."""
+    """Change what `fields` names and nothing else. Raises InvalidFields, ActivityIsGone and NothingToHangOn."""
+    _hold(fields)
     activity = _locked(activity_id)
     former = activity.deal
     changed = _take(activity, fields)
@@ -83,6 +95,16 @@ def delete_activity(*, activity_id: int, actor: Actor) -> None:
     activity = _locked(activity_id)
     _announce(activity, actor=actor)
     activity.delete()
+
+
+def _hold(fields: Mapping[str, Any]) -> None:
+    """Lock what it is to be with, so that it is there when the transaction ends; before the activity, as all do."""
+    for named in (fields.get("deal"), fields.get("contact")):
+        if not isinstance(named, Deal | Contact):
+            continue
+        rows: QuerySet[Any] = type(named).objects.filter(pk=named.pk)
+        if not list(rows.select_for_update(no_key=True).values_list("pk")):
+            raise NothingToHangOn
 
 
 def _locked(activity_id: int) -> Activity:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from crm import signals
 from crm.activities import EARLIEST, LATEST
 from crm.actors import Actor
-from crm.deals import lock_deals, lock_present, number_events
+from crm.deals import UnknownDeals, lock_deals, lock_present, number_events
 from crm.models import Call, Contact, Deal
 from crm.recordings import await_recording
 from crm.refusals import InvalidFields
@@ -24,7 +24,9 @@ from crm.refusals import InvalidFields
 
 @transaction.atomic
 def create_call(*, fields: Mapping[str, Any], actor: Actor) -> Call:
-    """Keep a call as a person or a program describes it. `fields` are those of the model. Raises InvalidFields."""
+    """Keep a call as a person or a program describes it. `fields` are those of the model. Raises InvalidFields,
+    UnknownDeals.
+    """
     _refuse_odd_times(fields)
     deal: Deal | None = fields.get("deal")
     if deal is not None:
@@ -34,11 +36,15 @@ def create_call(*, fields: Mapping[str, Any], actor: Actor) -> Call:
 
 @transaction.atomic
 def update_call(*, call_id: int, fields: Mapping[str, Any], actor: Actor) -> Call:
-    """Change what `fields` names of a call, and nothing else. Raises Call.DoesNotExist, InvalidFields."""
+    """Change what `fields` names of a call, and nothing else. Raises Call.DoesNotExist, InvalidFields, UnknownDeals."""
     _refuse_odd_times(fields)
     deal: Deal | None = fields.get("deal")
     present = Call.objects.filter(pk=call_id).values_list("deal_id", flat=True).first()
-    lock_present({pk for pk in (present, deal and deal.pk) if pk})  # before the call, as everybody does
+    locked = lock_present(
+        {pk for pk in (present, deal and deal.pk) if pk}
+    )  # before the call, as everybody does
+    if deal is not None and deal not in locked:
+        raise UnknownDeals([deal.pk])
     return _write(Call.objects.select_for_update().get(pk=call_id), fields, system="", actor=actor)
 
 

@@ -66,6 +66,7 @@ def create_contact(*, actor: Actor, fields: Mapping[str, Any]) -> Contact:
     `fields`: name (needed), emails, phones, tax_id, company (an instance or None), job_title, tags (names),
     custom_fields and external_ids ({key: value}).
     """
+    _hold_employer(fields)
     return _create(_ContactEdit(row=Contact(), at=timezone.now(), is_new=True), actor=actor, fields=fields)
 
 
@@ -77,6 +78,7 @@ def update_contact(
     merged, None removes a key. `seen` is the `updated_at` of the contact that the caller saw.
     Raises Contact.DoesNotExist, InvalidFields, ChangedMeanwhile.
     """
+    _hold_employer(fields)
     contact = Contact.objects.select_for_update(no_key=True).get(pk=contact_id)
     refuse_changed(contact, seen=seen)
     return _update(_ContactEdit(row=contact, at=timezone.now()), actor=actor, fields=fields)
@@ -150,6 +152,18 @@ def delete_contacts(*, contact_ids: Collection[int], actor: Actor) -> None:
 def delete_companies(*, company_ids: Collection[int], actor: Actor) -> None:
     """Delete many companies. Raises ProtectedError while any has deals."""
     _delete(Company.objects.filter(pk__in=company_ids), actor=actor)
+
+
+def _hold_employer(fields: Mapping[str, Any]) -> None:
+    """Lock the company that a contact is given, before the contact, as a merge of companies does, so that it is there
+    when the database looks for it. Raises InvalidFields where it is gone already.
+    """
+    company: Company | None = fields.get("company")
+    if company is None:
+        return
+    rows = Company.objects.filter(pk=company.pk).select_for_update(no_key=True)
+    if not list(rows.values_list("pk")):
+        raise InvalidFields({"company": [_("This company was deleted in the meantime.")]})
 
 
 class ChangedMeanwhile(Stale):

@@ -5,6 +5,8 @@ from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
+from django.views.defaults import page_not_found
+from psycopg.errors import ForeignKeyViolation
 
 from crm.actors import Actor, acting_as
 
@@ -20,6 +22,20 @@ class NoNulMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.path_info = request.path_info.replace("\0", "\N{REPLACEMENT CHARACTER}")
         return self.get_response(request)
+
+
+class VanishedMiddleware:
+    """Answers 404 where what a write refers to was deleted before the write was committed: the database tells last."""
+
+    def __init__(self, get_response: type_of_view) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        is_gone = isinstance(exception.__cause__, ForeignKeyViolation)
+        return page_not_found(request, exception) if is_gone else None
 
 
 class ActorMiddleware:

@@ -11,6 +11,7 @@ from django.db import DataError, IntegrityError
 from django.db.models import ProtectedError, RestrictedError
 from django.utils.translation import gettext as _
 from drf_standardized_errors.handler import ExceptionHandler
+from psycopg.errors import ForeignKeyViolation
 from rest_framework import exceptions, status
 
 from crm.api.deals.serializers import DealSerializer
@@ -48,7 +49,7 @@ class ApiExceptionHandler(ExceptionHandler):
         if isinstance(exc, ProtectedError | RestrictedError):
             return Conflict(_("Others still refer to this, so it cannot be deleted."), "in_use")
         if isinstance(exc, IntegrityError):
-            return Conflict(_("This is not possible beside what there is already."))
+            return _clash(exc)
         if isinstance(exc, DataError | OverflowError):
             return exceptions.ValidationError(_("A value is out of range."))
         if isinstance(exc, ModelValidationError):
@@ -72,6 +73,12 @@ def _refusal(refused: Refused) -> exceptions.APIException:
     if isinstance(refused, UnknownDeals):
         return exceptions.NotFound(str(refused), refused.code)
     return Unprocessable(str(refused), refused.code)
+
+
+def _clash(error: IntegrityError) -> Conflict:
+    if isinstance(error.__cause__, ForeignKeyViolation):
+        return Conflict(_("Something that this refers to was deleted in the meantime."), "does_not_exist")
+    return Conflict(_("This is not possible beside what there is already."))
 
 
 def _messages(error: ModelValidationError) -> Any:

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework import status
@@ -61,8 +61,12 @@ class IdempotentPosts(APIView):
         if request.method == "POST" and action not in self.calls_out:
             self._key = request.headers.get("Idempotency-Key", "")
         whole: AbstractContextManager[Any] = transaction.atomic() if self._key else nullcontext()
-        with whole:
-            return super().dispatch(request, *args, **kwargs)
+        try:
+            with whole:
+                return super().dispatch(request, *args, **kwargs)
+        except IntegrityError as error:  # of the commit: what was referred to is gone, and nothing happened
+            self._key, self._is_first = "", False
+            return self.finalize_response(self.request, self.handle_exception(error), *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

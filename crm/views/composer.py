@@ -3,6 +3,8 @@
 Each answers with its empty form, or with the form and what is wrong (422). The page hears `deal-changed`.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -14,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import trigger_client_event
 
+from crm.activities import NothingToHangOn
 from crm.actors import Actor
 from crm.announcements import announce_deals
 from crm.calls import create_call
@@ -30,6 +33,16 @@ from crm.views.deal import visible_deal
 _OFFERED = 8
 
 
+@contextmanager
+def _of_a_deal_that_is_there() -> Iterator[None]:
+    """One transaction; 404 where the deal was deleted since it was looked up."""
+    try:
+        with transaction.atomic():
+            yield
+    except (NothingToHangOn, UnknownDeals) as error:
+        raise Http404 from error
+
+
 @login_required
 @require_POST
 def write_note(request: PageRequest, deal_id: int) -> HttpResponse:
@@ -37,7 +50,7 @@ def write_note(request: PageRequest, deal_id: int) -> HttpResponse:
     form = NoteForm(deal, request.POST)
     if not form.is_valid():
         return _shown(request, "_note_form", deal, note_form=form)
-    with transaction.atomic():
+    with _of_a_deal_that_is_there():
         add_note(deal=deal, body=form.cleaned_data["body"], actor=Actor.user(request.user))
     return _shown(request, "_note_form", deal, note_form=NoteForm(deal))
 
@@ -52,7 +65,7 @@ def write_call(request: PageRequest, deal_id: int) -> HttpResponse:
         return _shown(request, "_call_form", deal, call_form=form)
     actor = Actor.user(request.user)
     fields = {**form.for_the_door(), "deal": deal, "contact": deal.contact, "agent": request.user}
-    with transaction.atomic():
+    with _of_a_deal_that_is_there():
         call = create_call(fields=fields, actor=actor)
         if note := form.cleaned_data["note"]:
             subject = _("Call with %(number)s") % {"number": call.to_number or call.from_number}

@@ -10,6 +10,7 @@ from django.db import IntegrityError, connection, transaction
 
 from crm.activities import (
     ActivityIsGone,
+    NothingToHangOn,
     complete,
     create_activity,
     delete_activity,
@@ -18,7 +19,8 @@ from crm.activities import (
     update_activity,
 )
 from crm.actors import Actor
-from crm.deals import update_deal
+from crm.contacts import create_contact
+from crm.deals import delete_deal, update_deal
 from crm.erasure import erase_contact
 from crm.merging import merge_contacts
 from crm.models import Activity, Contact, Deal, Notice, User
@@ -162,3 +164,14 @@ def test_an_activity_is_with_a_deal_or_a_contact_and_for_one_who_sees_it(
     assert with_ana.contact == once_more
     erase_contact(contact_id=once_more.pk, actor=actor)
     assert list(Activity.objects.all()) == [with_deal]
+
+
+def test_nothing_is_planned_with_what_was_deleted_a_moment_ago(deal: Deal, actor: Actor) -> None:
+    ana = create_contact(actor=actor, fields={"name": "Ana"})
+    kept = plan(actor, None, contact=ana)
+    delete_deal(deal_id=deal.pk, actor=actor)
+    with pytest.raises(NothingToHangOn):
+        plan(actor, deal)
+    with pytest.raises(NothingToHangOn):
+        update_activity(activity_id=kept.pk, fields={"deal": deal, "contact": None}, actor=actor)
+    assert Activity.objects.get().contact == ana

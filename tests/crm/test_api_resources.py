@@ -3,8 +3,9 @@ from typing import Any
 import pytest
 
 from crm.actors import Actor
-from crm.deals import create_deal
-from crm.models import Activity, Change, Deal, Pipeline, Stage, Tag, User
+from crm.api.serializers import VisibleDealField
+from crm.deals import create_deal, delete_deal
+from crm.models import Activity, Call, Change, Deal, Pipeline, Stage, Subscription, Tag, User
 from tests.crm.api import ApiClient, errors
 
 
@@ -160,3 +161,31 @@ def test_a_token_that_only_reads_plans_nothing(alice: User, deal: Deal) -> None:
     ]
     assert [answer.status_code for answer in refused] == [403, 403, 403]
     assert (reader.get(path).status_code, list(Activity.objects.all())) == (200, [made])
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("key", ["", "k1"])
+def test_what_hangs_on_a_deal_that_was_deleted_a_moment_ago_is_refused(
+    api: ApiClient, deal: Deal, actor: Actor, stages: list[Stage], key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_up = VisibleDealField.to_internal_value
+
+    def look_up_and_be_overtaken(field: Any, data: Any) -> Deal:
+        found: Deal = look_up(field, data)
+        delete_deal(deal_id=found.pk, actor=actor)
+        return found
+
+    monkeypatch.setattr(VisibleDealField, "to_internal_value", look_up_and_be_overtaken)
+    answers = []
+    for path, sent in (
+        ("activities/", {"kind": "note", "body": "asked"}),
+        ("calls/", {"direction": "in"}),
+        ("subscriptions/", {"plan": "Gold"}),
+    ):
+        fresh = create_deal(actor=actor, stage=stages[0], title="Oven")
+        answer = api.post(path, idempotency_key=key, deal=fresh.pk, **sent)
+        answers.append((answer.status_code, *errors(answer)))
+        key = key and key + "x"
+    gone = ("does_not_exist", None)
+    assert answers == [(422, gone), (404, gone), (409, gone)]
+    assert [model.objects.count() for model in (Activity, Call, Subscription)] == [0, 0, 0]

@@ -16,7 +16,7 @@ from crm.calls import create_call, report_call, update_call
 from crm.deals import create_deal
 from crm.models import Call, Deal, Stage
 from tests.crm.api import ApiClient, errors
-from tests.processes import eventually
+from tests.processes import eventually, waiting_for_locks
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SYSTEM = Actor.system()
@@ -79,16 +79,6 @@ def test_reports_without_an_id_are_calls_of_their_own(deal: Deal) -> None:
     report(deal, external_id="", status="answered")
     report(deal, external_id="", status="answered")
     assert Call.objects.count() == 2
-
-
-def waiting_for_locks() -> int:
-    """How many connections to the test's database wait for a lock."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_stat_clear_snapshot()")
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        )
-        return int(cursor.fetchone()[0])
 
 
 @pytest.mark.django_db(transaction=True)

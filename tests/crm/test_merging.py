@@ -1,7 +1,7 @@
 """Two contacts or companies become one: what is kept, what moves, what is remembered, and two who do it at once."""
 
 from collections.abc import Callable
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -27,6 +27,7 @@ from crm.models import (
     Subscription,
 )
 from crm.refusals import InvalidFields
+from tests.processes import eventually, waiting_for_locks
 
 
 @pytest.fixture
@@ -244,6 +245,27 @@ def test_a_deal_that_comes_in_between_the_locks_moves_too(
     merge_contacts(kept_id=maria.pk, other_id=twin.pk, actor=actor)
     deal.refresh_from_db()
     assert deal.contact == maria
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_contact_that_changes_employer_during_their_merge_makes_nobody_fail(actor: Actor) -> None:
+    kept, other = (create_company(actor=actor, fields={"name": name}) for name in ("Sol", "Sol Ltda"))
+    maria = create_contact(actor=actor, fields={"name": "Maria", "company": other})
+
+    def change_employer() -> None:
+        with transaction.atomic():
+            update_contact(contact_id=maria.pk, actor=actor, fields={"company": kept})
+            edited.set()
+            eventually(waiting_for_locks)
+
+    def merge() -> None:
+        edited.wait()
+        merge_companies(kept_id=kept.pk, other_id=other.pk, actor=actor)
+
+    edited = Event()
+    assert at_once(change_employer, merge) == []
+    maria.refresh_from_db()
+    assert (maria.company, list(Company.objects.all())) == (kept, [kept])
 
 
 @pytest.mark.usefixtures("maria", "twin")
