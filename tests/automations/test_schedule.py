@@ -35,6 +35,8 @@ def test_what_the_receiver_asks_for_is_honoured_between_one_and_two_steps(asked:
         ("", None),
         ("1.5", None),
         ("١٢", None),
+        ("Tue, 24 Nov 99999999999999999999 12:00:00 GMT", None),
+        ("Tue, 24 Nov 2026 12:00:00 +99999999999999999999", None),
     ],
 )
 def test_retry_after_is_read_in_seconds_or_as_a_date(value: str, seconds: int | None) -> None:
