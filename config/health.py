@@ -1,6 +1,5 @@
 """What those who watch over an installation ask: is it alive, is it ready, how busy is it."""
 
-import ipaddress
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +19,7 @@ from automations.heartbeats import last_heartbeat
 from automations.models import Delivery
 from config.metrics import DeliveryCollector
 from crm.api.permissions import AdminSecret
+from webhooks.addresses import is_within
 
 # Migrations are looked up on disk, so only until they were found complete once: code and database of a running
 # process do not part again.
@@ -67,8 +67,7 @@ def _ages(*, now: datetime) -> dict[str, float | None]:
 
 class FromAllowedAddress(BasePermission):
     def has_permission(self, request: Request, view: APIView) -> bool:
-        address = ipaddress.ip_address(request.META["REMOTE_ADDR"])
-        return any(address in network for network in settings.METRICS_ALLOWED_NETWORKS)
+        return is_within(request.META.get("REMOTE_ADDR", ""), settings.METRICS_ALLOWED_NETWORKS)
 
 
 class Metrics(APIView):

@@ -11,7 +11,7 @@ import re
 import socket
 import threading
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TypeAlias
@@ -246,6 +246,15 @@ def judge_address(address: IPAddress, *, allowed: Sequence[IPNetwork]) -> None:
         raise AddressRefused("address", address)
 
 
+def is_within(text: str, networks: Iterable[IPNetwork]) -> bool:
+    """Whether a caller's address is in one of the networks; what is no address is in none."""
+    try:
+        address = _unmapped(ip_address(text))
+    except ValueError:
+        return False
+    return _is_in(address, networks)
+
+
 def _check_characters(url: str) -> None:
     if len(url) > MAX_URL_LENGTH:
         raise AddressRefused("too_long")
@@ -328,7 +337,7 @@ def _unmapped(address: IPAddress) -> IPAddress:
     return (address.ipv4_mapped if isinstance(address, IPv6Address) else None) or address
 
 
-def _is_in(address: IPAddress, networks: Sequence[IPNetwork]) -> bool:
+def _is_in(address: IPAddress, networks: Iterable[IPNetwork]) -> bool:
     return any(address in network for network in networks)
 
 

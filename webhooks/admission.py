@@ -11,6 +11,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 
 from webhooks import handshakes, landing
+from webhooks.addresses import is_within
 from webhooks.bodies import FORM_TYPE, Malformed, is_readable, parse_body, without_file_contents
 from webhooks.contents import event_id_in
 from webhooks.dedupe import dedupe_key
@@ -85,7 +86,7 @@ def _check_envelope(request: HttpRequest, arrival: Arrival) -> None:
     _require(taken, Reason.METHOD)
     _require(endpoint.enabled, Reason.DISABLED)
     _require(_announced_length(request) <= endpoint.max_body_bytes, Reason.SIZE)
-    _require(_is_in(arrival.remote_address, endpoint.allowed_networks), Reason.ADDRESS)
+    _require(_may_come_from(arrival.remote_address, endpoint.allowed_networks), Reason.ADDRESS)
     _check_rate(arrival)
 
 
@@ -94,15 +95,8 @@ def _announced_length(request: HttpRequest) -> int:
     return int(text) if text.isascii() and text.isdigit() else 0
 
 
-def _is_in(address: str, networks: list[str]) -> bool:
-    if not networks:
-        return True
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    ip = getattr(ip, "ipv4_mapped", None) or ip
-    return any(ip in ipaddress.ip_network(network) for network in networks)
+def _may_come_from(address: str, networks: list[str]) -> bool:
+    return not networks or is_within(address, map(ipaddress.ip_network, networks))
 
 
 def _check_rate(arrival: Arrival) -> None:

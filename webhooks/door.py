@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import local
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from csp.middleware import CSPMiddleware
 from django.core.exceptions import RequestAborted
@@ -59,9 +59,18 @@ class Door:
         except RequestAborted:
             return
         with body:
-            request, refusal = self._django.create_request(scope, body)
+            request, refusal = self._read(scope, body)
             response = await self._answer(request, address[1]) if request else refusal
         await self._django.send_response(response or HttpResponseBadRequest(), send)
+
+    def _read(
+        self, scope: type_of_scope, body: IO[bytes]
+    ) -> tuple[ASGIRequest, None] | tuple[None, HttpResponseBase]:
+        """The request, or the answer to one that Django cannot read."""
+        try:
+            return self._django.create_request(scope, body)
+        except ValueError:  # of a Content-Type whose parameters are in an encoding that nobody knows
+            return None, HttpResponse(status=415)
 
     async def _answer(self, request: ASGIRequest, key: str) -> HttpResponseBase:
         taken = await asyncio.wrap_future(self._storing.submit(_take_in, request, key))

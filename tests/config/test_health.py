@@ -80,5 +80,7 @@ def test_metrics_are_shown_elsewhere_to_admin_tokens_alone(client: Client, admin
         return client.get("/metrics", headers=headers, REMOTE_ADDR="203.0.113.5").status_code
 
     assert status({}) == 401
+    assert client.get("/metrics", REMOTE_ADDR="").status_code == 401
+    assert client.get("/metrics", REMOTE_ADDR="::ffff:127.0.0.1").status_code == 200
     assert status(token_of(admin, "read", "write")) == 403
     assert status(token_of(admin, "admin")) == 200

@@ -108,6 +108,7 @@ def test_a_multipart_body_without_files_is_kept_byte_by_byte() -> None:
         multipart(("", "1")),
         multipart(('name="a"\r\nContent-Transfer-Encoding: base64', "MQ==")),
         multipart(('name="a"\r\nContent-Type: text/plain; charset=utf-7', "1")),
+        multipart(("name=\"a\"\r\nContent-Type: text/plain; charset*=none''utf-8", "1")),
         multipart(('name="a"\r\nno header', "1")),
         multipart(('name="a"\r\nX: ' + "x" * 5_000, "1")),
         b'------line\r\nContent-Disposition: attachment; name="a"\r\n\r\n1\r\n------line--',

@@ -166,6 +166,7 @@ def test_what_goes_wrong_and_what_names_another_host_is_answered_as_everywhere(
 
     assert front.post(path, {}, host="evil.example").status == 400
     assert front.post("/in/" + "x" * 30, {}).status == 404
+    assert front.post(path, {}, content_type="application/json; charset*=none''utf-8").status == 415
     monkeypatch.setattr(door, "take_in", fail)
     assert front.post(path, {}).status == 500
     assert "broken on purpose" in caplog.text

@@ -59,6 +59,9 @@ def read_type(content_type: str) -> BodyType | None:
 
 def read_charset(content_type: str, *, default: str) -> str | None:
     """The charset that one part of a multipart body declares, None for an unknown one."""
-    _name, parameters = parse_header_parameters(content_type)
+    try:
+        _name, parameters = parse_header_parameters(content_type)
+    except ValueError:
+        return None
     declared = {key.lower(): value for key, value in parameters.items()}.get("charset")
     return default if declared is None else _CHARSETS.get(declared.strip().lower())
