@@ -52,11 +52,6 @@ def explain_rule(*, rule: Rule, deal: Deal, document: Mapping[str, Any] | None =
     return Answer(matches=matches, checks=[*concerned, *conditions, *guards, *way])
 
 
-def checks_of(rule: Rule, deal: Deal) -> list[Check]:
-    """Every question in order, for an event of this rule's kind happening to the deal as it is."""
-    return explain_rule(rule=rule, deal=deal).checks
-
-
 def _place_checks(rule: Rule, deal: Deal, document: Mapping[str, Any]) -> Iterator[Check]:
     yield Check(_("The rule is switched on"), rule.enabled)
     yield Check(_("The deal is in the rule's pipeline"), rule.pipeline_id in (None, deal.pipeline_id))
