@@ -183,7 +183,7 @@ def _read(exchange: Exchange) -> tuple[_Token | None, str]:
         return None, f"{exchange.error_code} {exchange.detail}"
     try:
         answer = json.loads(exchange.response_body)
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = None
     given = answer if isinstance(answer, dict) else {}
     if not exchange.succeeded:

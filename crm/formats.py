@@ -1,5 +1,6 @@
-"""Numbers, money and times as people read them, in the language under way (Babel holds the customs of each)."""
+"""Numbers, money, times and JSON as people read them, in the language under way (Babel holds the customs of each)."""
 
+import json
 from collections.abc import Sequence
 from copy import copy
 from datetime import date, datetime, timedelta
@@ -115,6 +116,18 @@ def duration(seconds: int) -> str:
     hours, rest = divmod(seconds, 3600)
     minutes, left = divmod(rest, 60)
     return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
+
+
+def pretty_json(text: str) -> str:
+    """JSON with a line for each value, and anything else as it is, what is nested too deep to be read included.
+
+    Halves of a surrogate pair, which no page can hold, stay the escapes that they were.
+    """
+    try:
+        lines = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return text
+    return lines.encode(errors="backslashreplace").decode()
 
 
 def initials(name: str) -> str:

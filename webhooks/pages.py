@@ -1,8 +1,6 @@
 """The pages of what comes in: endpoints with their URLs and secrets, and the log of requests. For administrators."""
 
-import json
 from datetime import timedelta
-from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
@@ -15,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from crm.formats import pretty_json
 from crm.ids import read_text_id
 from crm.refusals import InvalidFields
 from crm.views.access import PageRequest, admin_required
@@ -222,7 +221,7 @@ def inbound_request(request: PageRequest, request_id: str) -> HttpResponse:
     found = get_object_or_404(_whole(), pk=request_id)
     context = {
         "found": found,
-        "body": _pretty(bytes(found.body)),
+        "body": pretty_json(bytes(found.body).decode(errors="replace")),
         "headers": sorted(found.headers.items()),
         "changes": [
             (path, plain(before), plain(after)) for path, (before, after) in sorted(found.changes.items())
@@ -238,15 +237,6 @@ def inbound_request(request: PageRequest, request_id: str) -> HttpResponse:
 
 def _whole() -> QuerySet[InboundRequest]:
     return InboundRequest.objects.select_related("endpoint", "deal", "first_request")
-
-
-def _pretty(body: bytes) -> str:
-    text = body.decode(errors="replace")
-    try:
-        parsed: Any = json.loads(text)
-    except ValueError:
-        return text
-    return json.dumps(parsed, indent=2, ensure_ascii=False)
 
 
 @admin_required

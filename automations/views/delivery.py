@@ -1,6 +1,5 @@
 """One delivery: why it is as it is, its attempts, and what passed between us and the receiver."""
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ from automations.curl import as_curl
 from automations.explanations import advise_delivery, explain_attempt, explain_delivery
 from automations.models import Attempt, Delivery
 from automations.rendering import FAILED, TOO_LARGE
+from crm.formats import pretty_json
 from crm.models import Deal
 from crm.views.access import PageRequest, admin_required
 
@@ -42,7 +42,7 @@ def delivery(request: PageRequest, delivery_id: str) -> HttpResponse:
         "lines": _lines(attempts),
         "explanation": explain_delivery(found, last=last, now=timezone.now()),
         "advice": advise_delivery(found, last=last),
-        "payload": pretty(bytes(found.body).decode()),
+        "payload": pretty_json(bytes(found.body).decode()),
         "is_cut": not found.body and found.error_code not in UNSENDABLE,
         "kept_days": settings.KEEP_BODIES_DAYS,
         **(_details(found, chosen or last) if last else {}),
@@ -57,7 +57,7 @@ def _details(delivery: Delivery, attempt: Attempt | None) -> dict[str, Any]:
         "attempt": attempt,
         "phases": phases_of(attempt),
         "curl": as_curl(delivery, attempt) if delivery.body else "",
-        "response_body": pretty(attempt.response_body),
+        "response_body": pretty_json(attempt.response_body),
     }
 
 
@@ -104,11 +104,3 @@ def _stretches(attempt: Attempt) -> list[tuple[str, int]]:
     stretches = [(label, timings.get(name, 0)) for name, label in named]
     transfer = max(timings.get("total", 0) - sum(ms for _label, ms in stretches), 0)
     return [*stretches, (_("Transfer"), transfer)]
-
-
-def pretty(text: str) -> str:
-    """JSON with a line for each value, and anything else as it is."""
-    try:
-        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    except ValueError:
-        return text

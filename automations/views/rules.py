@@ -21,10 +21,11 @@ from automations.rule_history import history_of
 from automations.rules import delete_rule, preview_rule, problems_with
 from automations.samples import sample
 from automations.trials import send_test
-from automations.views.delivery import phases_of, pretty
+from automations.views.delivery import phases_of
 from automations.views.document import lines_of
 from automations.views.overview import RELATED
 from crm.actors import Actor
+from crm.formats import pretty_json
 from crm.ids import read_id
 from crm.models import Deal
 from crm.search import find
@@ -178,7 +179,7 @@ def test_send(request: PageRequest) -> HttpResponse:
         "advice": advise(attempt),
         "phases": phases_of(attempt),
         "signature": dict(attempt.request_headers).get("webhook-signature", ""),
-        "payload": pretty(bytes(delivery.body).decode()),
-        "response_body": pretty(attempt.response_body),
+        "payload": pretty_json(bytes(delivery.body).decode()),
+        "response_body": pretty_json(attempt.response_body),
     }
     return render(request, "automations/_trial.html", context)

@@ -93,6 +93,7 @@ def test_an_answer_of_401_drops_the_token(receiver: Receiver, try_out: Try) -> N
         (status(400, b'{"error": "invalid_scope"}'), "token server: status 400 invalid_scope"),
         (status(500, b"hush-client-secret"), "token server: status 500"),
         (status(200, b"[]"), "token server: no access_token in the answer"),
+        (status(200, b"[" * 10_000), "token server: no access_token in the answer"),
         (hang, "token server: timeout"),
     ],
 )

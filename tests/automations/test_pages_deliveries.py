@@ -211,6 +211,16 @@ def test_one_delivery_shows_its_attempts_newest_first_and_the_chosen_one(
     assert browser.get(f"{URL}{delivery.pk}/?attempt=9").context["attempt"].number == 2
 
 
+@pytest.mark.parametrize(
+    ("body", "shown"), [("[" * 10_000, "[" * 10_000), ('["\\ud800"]', '[\n  "\\ud800"\n]')]
+)
+def test_an_answer_that_no_page_can_hold_is_shown_as_it_came(
+    browser: Client, delivery: Delivery, body: str, shown: str
+) -> None:
+    attempt_of(delivery, status_code=500, response_body=body)
+    assert browser.get(f"{URL}{delivery.pk}/").context["response_body"] == shown
+
+
 def test_an_unchanged_delivery_is_not_sent_to_the_page_again(browser: Client, delivery: Delivery) -> None:
     assert browser.get(f"{URL}{delivery.pk}/?seen=0-pending").status_code == 204
     Delivery.objects.update(attempts_made=1)

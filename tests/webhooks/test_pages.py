@@ -162,6 +162,16 @@ def test_a_rejected_request_says_why_and_can_be_tried_again(
     assert Deal.objects.count() == 1
 
 
+def test_a_body_that_is_nested_without_end_is_shown_as_it_came(
+    browser: Client, endpoint: InboundEndpoint
+) -> None:
+    deep = "[" * 10_000
+    browser.post(f"/in/{endpoint.key}/", deep, content_type="application/json")
+    request = InboundRequest.objects.get()
+    assert (request.state, request.reason) == ("rejected", "malformed")
+    assert browser.get(request.get_absolute_url()).context["body"] == deep
+
+
 def test_the_log_can_be_narrowed(browser: Client, endpoint: InboundEndpoint) -> None:
     post(browser, endpoint, {"deal": {"title": "An order"}})
     fits = [
