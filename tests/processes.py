@@ -12,7 +12,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 Result = TypeVar("Result")
 
 
-def eventually(probe: Callable[[], Result], *, seconds: float = 20) -> Result:
+def eventually(probe: Callable[[], Result], *, seconds: float = 30) -> Result:
     """The probe's first true result; fails when there is none in time."""
     deadline = time.monotonic() + seconds
     while not (result := probe()):

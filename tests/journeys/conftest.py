@@ -17,13 +17,16 @@ from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.db import connection
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from crm.models import User
 from tests.processes import PROJECT, eventually
 
 # Playwright's loop runs in this thread, where Django would otherwise refuse to touch the database.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+# As long as any other wait for a page, so that a slow machine fails no journey.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="session")

@@ -250,7 +250,7 @@ def test_the_move_of_another_appears_without_a_reload(
     for each in (page, others):
         expect(each.locator("[data-live] .lamp.ok")).to_be_attached()
     drag(others, deals["School"], column(others, stages[2]).locator(".cards"))
-    expect(column(page, stages[2]).locator(".card-title")).to_have_text(["School"], timeout=3000)
+    expect(column(page, stages[2]).locator(".card-title")).to_have_text(["School"])
     expect(column(page, stages[0]).locator("[data-count]")).to_have_text("2")
 
 
@@ -338,7 +338,7 @@ def test_a_move_whose_answer_was_lost_counts_once(
     page.context.route("**/move/", lambda route: (route.fetch(), route.abort()), times=1)
     drag(page, deals["Clinic"], column(page, stages[1]).locator(".cards"))
     expect(page.get_by_role("alert")).to_contain_text("The move is kept")
-    expect(page.get_by_role("status")).to_contain_text("Moved to Proposal", timeout=15_000)
+    expect(page.get_by_role("status")).to_contain_text("Moved to Proposal")
     assert titles(page, stages[1]) == ["Clinic"]
     assert Change.objects.filter(field="stage").count() == 1
 
