@@ -12,6 +12,7 @@ from babel.dates import format_date, format_skeleton, format_timedelta
 from babel.numbers import NumberPattern, format_compact_currency, format_decimal
 from django.utils import timezone
 from django.utils.translation import get_language, gettext, to_locale
+from stdnum.br import cnpj, cpf
 
 
 def locale() -> Locale:
@@ -25,6 +26,12 @@ def _locale(language: str) -> Locale:
 
 def number(value: int | Decimal) -> str:
     return format_decimal(value, locale=locale())
+
+
+def tax_id(digits: str) -> str:
+    """`11.222.333/0001-81` for a CNPJ, `529.982.247-25` for a CPF; anything else as it is."""
+    written = {14: cnpj.format, 11: cpf.format}.get(len(digits))
+    return str(written(digits)) if written else digits
 
 
 def amount(value: Decimal) -> str:

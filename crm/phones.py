@@ -26,6 +26,17 @@ def to_e164(text: str, *, country: str = "BR") -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
+def as_read(phone: str) -> str:
+    """`+55 11 91234-5678`, as the number's own country writes it; what is no number stays as it is."""
+    try:
+        number = phonenumbers.parse(phone)
+    except phonenumbers.NumberParseException:
+        return phone
+    if not phonenumbers.is_valid_number(number):
+        return phone
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+
+
 def phone_variants(phone: str) -> list[str]:
     """The number as it is and, for a Brazilian mobile, also with or without its ninth digit."""
     if found := _MOBILE.fullmatch(phone):

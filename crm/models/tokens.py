@@ -36,6 +36,10 @@ class ApiToken(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def scope_names(self) -> list[str]:
+        return [str(self.Scope(scope).label) for scope in self.scopes]
+
 
 class IdempotentAnswer(models.Model):
     """The first answer to a POST with an `Idempotency-Key`, replayed for 24 hours."""

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from django import template
-from django.forms import BoundField
+from django.forms import BoundField, Select
 from django.template.context import RequestContext
 from django.utils import formats as django_formats
 from django.utils import timezone
@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from crm import formats, icons
 from crm.models import Activity
-from crm.phones import call_url
+from crm.phones import as_read, call_url
 from crm.recordings import explain_problem
 
 register = template.Library()
@@ -24,6 +24,8 @@ register.filter("number", formats.number)
 register.filter("initials", formats.initials)
 register.filter("hue", formats.hue)
 register.filter("long_day", formats.long_day)
+register.filter("tax_id", formats.tax_id)
+register.filter("phone", as_read)
 register.filter("problem", explain_problem)
 
 
@@ -139,4 +141,5 @@ def field(bound: BoundField, hint: str = "") -> dict[str, Any]:
         "control": control(bound, hint),
         "hint": hint or bound.help_text,
         "is_check": getattr(bound.field.widget, "input_type", "") == "checkbox",
+        "is_optional": not bound.field.required and not isinstance(bound.field.widget, Select),
     }

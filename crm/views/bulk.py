@@ -129,7 +129,10 @@ def _do(request: PageRequest, form: BulkForm, context: dict[str, Any]) -> HttpRe
     done = len(outcome.changed)
     message = ngettext("%(n)s deal changed", "%(n)s deals changed", done) % {"n": formats.number(done)}
     if context["verb"] == "move":
-        message = _("%(n)s moved to “%(stage)s”") % {"n": done, "stage": form.cleaned_data["stage"]}
+        message = _("%(n)s moved to “%(stage)s”") % {
+            "n": formats.number(done),
+            "stage": form.cleaned_data["stage"],
+        }
     answer = render(request, "crm/_bulk_outcome.html", {"message": message, "refusals": _refusals(outcome)})
     event = {
         "deals": [deal.pk for deal in outcome.changed],

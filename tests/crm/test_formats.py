@@ -67,3 +67,11 @@ def test_every_icon_that_a_template_names_is_in_the_sprite() -> None:
     }
     assert named <= ICONS.keys()
     assert all(f'id="i-{name}"' in sprite() for name in ICONS)
+
+
+@pytest.mark.parametrize(
+    ("digits", "read"),
+    [("11222333000181", "11.222.333/0001-81"), ("52998224725", "529.982.247-25"), ("123", "123"), ("", "")],
+)
+def test_a_tax_id_is_read_with_its_points(digits: str, read: str) -> None:
+    assert formats.tax_id(digits) == read

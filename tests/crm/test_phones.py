@@ -1,4 +1,4 @@
-"""Click to call: each person's own way to dial."""
+"""Numbers as people read them, and click to call: each person's own way to dial."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from crm.actors import Actor
 from crm.contacts import create_contact
 from crm.deals import update_deal
 from crm.models import Deal, User
-from crm.phones import call_url, validate_call_url
+from crm.phones import as_read, call_url, validate_call_url
 from tests.crm.api import ApiClient, errors
 from tests.crm.pages import browser_of
 
@@ -79,3 +79,16 @@ def test_administrators_set_it_through_the_api(api: ApiClient, bob: User) -> Non
     answer: Any = api.patch(f"users/{bob.pk}/", call_url="callto:{phone}")
     assert answer.json()["call_url"] == "callto:{phone}"
     assert errors(api.patch(f"users/{bob.pk}/", call_url="data:{phone}")) == [("invalid", "call_url")]
+
+
+@pytest.mark.parametrize(
+    ("phone", "read"),
+    [
+        ("+5511912345678", "+55 11 91234-5678"),
+        ("+14155552671", "+1 415-555-2671"),
+        ("+5511", "+5511"),
+        ("ramal 12", "ramal 12"),
+    ],
+)
+def test_a_number_is_read_as_its_country_writes_it(phone: str, read: str) -> None:
+    assert as_read(phone) == read

@@ -87,7 +87,7 @@ def test_a_recording_plays_on_while_others_change_the_deal(
     player.evaluate("player => player.pause()")
     with transaction.atomic():
         add_note(deal=Deal.objects.get(), body="Once more", actor=Actor.user(alice))
-    expect(page.locator("#deal-calls")).to_contain_text("+5511912345678")
+    expect(page.locator("#deal-calls")).to_contain_text("+55 11 91234-5678")
 
 
 def test_a_phone_dials_in_the_readers_own_way(open_page: OpenPage, alice: User, deal: Deal) -> None:
@@ -96,7 +96,7 @@ def test_a_phone_dials_in_the_readers_own_way(open_page: OpenPage, alice: User, 
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("status")).to_contain_text("A click on a phone number calls with it")
     page.goto(f"/deals/{deal.pk}/")
-    phone = page.get_by_role("link", name="+5511987654321")
+    phone = page.get_by_role("link", name="+55 11 98765-4321")
     expect(phone).to_have_attribute("href", "sip:+5511987654321@pbx.example.com")
 
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from crm import formats
 from crm.custom_field_deletion import delete_custom_field, rows_with_value
 from crm.models import CustomField
 from crm.views.access import PageRequest, admin_required
@@ -42,6 +43,7 @@ class CustomFieldForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.initial["options"] = "\n".join(self.instance.options)
+        self.fields["entity"].choices = CustomField.Entity.choices  # type: ignore[attr-defined]  # a choice field
         self.fields["key"].required = False
         if self.instance.pk:
             for name in ("entity", "type", "key"):
@@ -96,6 +98,6 @@ def custom_field(request: PageRequest, field_id: int | None = None) -> HttpRespo
 @require_POST
 def end_custom_field(request: PageRequest, field_id: int) -> HttpResponse:
     found = get_object_or_404(CustomField, pk=field_id)
-    count = delete_custom_field(field=found)
-    messages.success(request, _("“%(name)s” is gone, with %(n)d values.") % {"name": found, "n": count})
+    told = {"name": found, "n": formats.number(delete_custom_field(field=found))}
+    messages.success(request, _("“%(name)s” is gone. Values removed: %(n)s.") % told)
     return redirect("custom-fields")

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from crm import formats
 from crm.actors import Actor
 from crm.ids import read_ids
 from crm.models import Deal, Pipeline, Stage
@@ -151,8 +152,8 @@ def end_stage(request: PageRequest, stage_id: int) -> HttpResponse:
                 stage=found, move_to=said["move_to"], actor=actor, rules_follow=said["rules_follow"]
             )
             if do is delete_stage:
-                told = {"name": found.name, "n": deletion.moved}
-                messages.success(request, _("“%(name)s” is gone; %(n)d deals moved.") % told)
+                told = {"name": found.name, "n": formats.number(deletion.moved)}
+                messages.success(request, _("“%(name)s” is gone. Deals moved: %(n)s.") % told)
                 return redirect("pipeline", pipeline_id)
             context["deletion"] = deletion
         except Refused as refused:

@@ -39,6 +39,10 @@ class UserForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the ty
             )
         }
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["team"].empty_label = _("No team")  # type: ignore[attr-defined]  # a model's field
+
 
 class InvitationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
     class Meta:
@@ -53,6 +57,7 @@ class InvitationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for 
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.fields["team"].empty_label = _("No team")  # type: ignore[attr-defined]  # a model's field
         self.fields["language"].choices = User.Language.choices  # type: ignore[attr-defined]  # a choice field
 
 
