@@ -16,7 +16,7 @@ from automations.erasure import deliveries_that_say_who, erase_deliveries
 from automations.manual import rules_for
 from automations.matching import deliver_events
 from automations.models import Delivery, Event, Rule
-from automations.rules import leave_stage
+from automations.rules import leave_pipeline, leave_stage
 from crm import signals
 from crm.actors import Actor
 from crm.models import Contact, Deal, Pipeline, Stage
@@ -65,6 +65,7 @@ def connect() -> None:
     signals.deal_actions_requested.connect(buttons_of, dispatch_uid="automations")
     signals.sending_requested.connect(sending_of, dispatch_uid="automations")
     signals.stage_ending.connect(end_stage, dispatch_uid="automations")
+    signals.pipeline_ending.connect(end_pipeline, dispatch_uid="automations")
     signals.stage_badges_requested.connect(badges_of_stages, dispatch_uid="automations")
 
 
@@ -150,6 +151,10 @@ def sending_of(deal_ids: Sequence[int], chain: UUID, **_sender: Any) -> Sending:
 
 def end_stage(stage: Stage, successor: Stage | None, **_sender: Any) -> Ending:
     return leave_stage(stage=stage, successor=successor)
+
+
+def end_pipeline(pipeline: Pipeline, **_sender: Any) -> None:
+    leave_pipeline(pipeline=pipeline)
 
 
 def badges_of_stages(pipeline: Pipeline, **_sender: Any) -> dict[int, StageBadge]:

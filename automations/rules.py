@@ -21,7 +21,7 @@ from automations.waiting import window_problems
 from crm import expressions
 from crm.deals.edits import PLAIN_FIELDS, RELATED_FIELDS
 from crm.expressions import ExpressionError
-from crm.models import Change, Deal, Stage, User
+from crm.models import Change, Deal, Pipeline, Stage, User
 from crm.refusals import InvalidFields
 from crm.timeline import Ending
 
@@ -128,6 +128,14 @@ def leave_stage(*, stage: Stage, successor: Stage | None) -> Ending:
     for name in ("stage", "from_stage"):
         deleted.filter(**{name: stage}).update(**{name: None})
     return ending
+
+
+@transaction.atomic
+def leave_pipeline(*, pipeline: Pipeline) -> None:
+    """Before a pipeline without stages goes: delete its rules, which forget it."""
+    for rule_id in Rule.objects.present().filter(pipeline=pipeline).values_list("pk", flat=True):
+        delete_rule(rule_id=rule_id)
+    Rule.objects.filter(deleted_at__isnull=False, pipeline=pipeline).update(pipeline=None)
 
 
 def _follow(rule: Rule, stage: Stage, successor: Stage) -> bool:

@@ -100,6 +100,9 @@ class DealAdmin(_ThroughADoor):
 
 
 class StageInline(_TabularInline):
+    """Stages end on their page in the settings, which says where deals and rules go."""
+
+    can_delete = False
     model = Stage
     form = StageForm
     extra = 0
@@ -109,6 +112,10 @@ class StageInline(_TabularInline):
 class PipelineAdmin(_ModelAdmin):
     list_display = ("name", "position", "archived")
     inlines = (StageInline,)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # Django's signature
+        """Through the API alone, or archived in the settings: here rules would be in the way, or go unseen."""
+        return False
 
 
 class _PartyAdmin(_ThroughADoor):

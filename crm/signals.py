@@ -55,6 +55,9 @@ contact_erased = Signal()
 # goes to, or None. Returns a crm.timeline.Ending. A deletion may be tried, counted and rolled back.
 stage_ending = Signal()
 
+# A pipeline that has no stages any more is about to go. `pipeline`: the Pipeline. What hangs on it has to end.
+pipeline_ending = Signal()
+
 # Questions the CRM's pages ask. Each receiver returns its part of the answer; nobody has to answer.
 
 # `deal`: a Deal. Returns a list of crm.timeline.TimelineEntry.

@@ -13,7 +13,7 @@ from crm.deals import bulk_move
 from crm.deals.edits import PLAIN_FIELDS, RELATED_FIELDS
 from crm.models import CustomField, Deal, Pipeline, Stage
 from crm.refusals import Refused
-from crm.signals import sending_requested, stage_ending
+from crm.signals import pipeline_ending, sending_requested, stage_ending
 from crm.timeline import Ending, Sending, answers_to
 
 _Row = TypeVar("_Row", Pipeline, Stage)
@@ -74,6 +74,15 @@ def delete_stage(
         sending=Sending(rules=sum(part.rules for part in told), requests=sum(part.requests for part in told)),
         ending=sum(endings, Ending()),
     )
+
+
+@transaction.atomic
+def delete_pipeline(*, pipeline: Pipeline, actor: Actor) -> None:
+    """Delete a pipeline with its stages; the rules of both end. Raises StageInUse while a deal is in one of them."""
+    for stage in pipeline.stages.order_by("pk"):
+        delete_stage(stage=stage, move_to=None, actor=actor)
+    pipeline_ending.send(sender=Pipeline, pipeline=pipeline)
+    pipeline.delete()
 
 
 def rehearse_deletion(

@@ -99,9 +99,9 @@ class Migration(migrations.Migration):
                 ('deleted_at', models.DateTimeField(editable=False, null=True)),
                 ('created_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('destination', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='rules', to='automations.destination', verbose_name='destination')),
-                ('from_stage', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='rules_on_leaving', to='crm.stage', verbose_name='stage left')),
-                ('pipeline', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='rules', to='crm.pipeline', verbose_name='pipeline')),
-                ('stage', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='rules', to='crm.stage', verbose_name='stage entered')),
+                ('from_stage', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='rules_on_leaving', to='crm.stage', verbose_name='stage left')),
+                ('pipeline', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='rules', to='crm.pipeline', verbose_name='pipeline')),
+                ('stage', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='rules', to='crm.stage', verbose_name='stage entered')),
             ],
             options={
                 'verbose_name': 'rule',

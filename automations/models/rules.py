@@ -27,9 +27,10 @@ class Rule(models.Model):
     name = models.CharField(_("name"), max_length=120)
     enabled = models.BooleanField(_("enabled"), default=True)
     event = models.CharField(_("event"), max_length=40, choices=Event, default=Event.DEAL_STAGE_CHANGED)
+    # Pipelines and stages end through `crm.stages`, which sees to the rules; no other way takes them along.
     pipeline = models.ForeignKey(
         "crm.Pipeline",
-        models.CASCADE,
+        models.PROTECT,
         null=True,
         blank=True,
         related_name="rules",
@@ -37,7 +38,7 @@ class Rule(models.Model):
     )
     stage = models.ForeignKey(
         "crm.Stage",
-        models.CASCADE,
+        models.PROTECT,
         null=True,
         blank=True,
         related_name="rules",
@@ -45,7 +46,7 @@ class Rule(models.Model):
     )
     from_stage = models.ForeignKey(
         "crm.Stage",
-        models.CASCADE,
+        models.PROTECT,
         null=True,
         blank=True,
         related_name="rules_on_leaving",

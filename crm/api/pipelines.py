@@ -11,7 +11,7 @@ from crm.api.serializers import StrictModelSerializer
 from crm.api.viewsets import WritableResource
 from crm.custom_field_deletion import delete_custom_field
 from crm.models import CustomField, Pipeline, Stage
-from crm.stages import delete_stage, requirable_fields
+from crm.stages import delete_pipeline, delete_stage, requirable_fields
 
 
 class StageSerializer(StrictModelSerializer[Stage]):
@@ -76,6 +76,10 @@ class PipelineViewSet(WritableResource[Pipeline]):
     search_fields = ("name",)
     ordering = ("position",)
     ordering_fields = ("id", "name", "position")
+
+    def perform_destroy(self, instance: Pipeline) -> None:
+        """Where no deal is in it any more; its stages and rules go with it."""
+        delete_pipeline(pipeline=instance, actor=self.actor)
 
 
 class CustomFieldSerializer(StrictModelSerializer[CustomField]):

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import pytest
 from django.db import IntegrityError
+from django.db.models import ProtectedError
 from django.test import Client
 
 from automations.models import Delivery, Destination, Rule
 from automations.rules import create_rule
 from crm.actors import Actor
-from crm.deals import move_deal
+from crm.deals import delete_deal, move_deal
 from crm.models import Deal, Pipeline, Stage, User
 from crm.stages import delete_stage, ending_of, rehearse_deletion
 from crm.timeline import Ending
@@ -110,3 +111,22 @@ def test_the_api_deletes_a_stage_without_deals_and_ends_its_rules(
     assert (refused.status_code, errors(refused)) == (409, [("in_use", None)])
     assert api.delete(f"stages/{stages[1].pk}/").status_code == 204
     assert Rule.objects.get().deleted_at
+
+
+def test_a_pipeline_ends_with_its_rules_and_never_behind_their_back(
+    rule: Rule, deal: Deal, stages: list[Stage], destination: Destination, actor: Actor, alice: User
+) -> None:
+    api, pipeline = ApiClient(alice), stages[0].pipeline
+    create_rule(
+        fields={"name": "All of it", "pipeline": pipeline, "event": "deal.won", "destination": destination}
+    )
+    move_deal(deal_id=deal.pk, stage=stages[1], actor=actor)
+    with pytest.raises(ProtectedError):
+        pipeline.delete()
+    refused = api.delete(f"pipelines/{pipeline.pk}/")
+    assert (refused.status_code, errors(refused)) == (409, [("in_use", None)])
+    assert Rule.objects.present().count() == 2
+    delete_deal(deal_id=deal.pk, actor=actor)
+    assert api.delete(f"pipelines/{pipeline.pk}/").status_code == 204
+    assert not Rule.objects.present().exists()
+    assert (Delivery.objects.get().state, Stage.objects.count()) == ("cancelled", 0)

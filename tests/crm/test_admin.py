@@ -103,6 +103,13 @@ def test_who_may_enter_a_stage_is_chosen_from_roles_and_teams(
     assert entrances == [{}, {"roles": ["manager"], "teams": [team.pk]}, {}]
 
 
+def test_pipelines_and_stages_end_elsewhere(as_alice: Client, stages: list[Stage]) -> None:
+    path = f"/admin/crm/pipeline/{stages[0].pipeline_id}"
+    assert as_alice.post(f"{path}/delete/", {"post": "yes"}).status_code == 403
+    assert "stages-0-DELETE" not in as_alice.get(f"{path}/change/").content.decode()
+    assert Stage.objects.count() == 3
+
+
 def test_a_call_changed_in_the_admin_goes_through_the_door(as_alice: Client, deal: Deal) -> None:
     form = {
         "deal": deal.pk,
