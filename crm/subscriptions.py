@@ -6,6 +6,7 @@ the transaction that tells them, so that two sweeps at once tell them once.
 
 from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
@@ -19,13 +20,14 @@ from django.utils.translation import gettext as _
 from crm import formats
 from crm.activities import create_activity
 from crm.actors import Actor
+from crm.deals import lock_present
 from crm.models import Activity, Deal, RenewalReminder, Subscription, SubscriptionQuerySet, User
 from crm.notices import notify
 
 AT_A_TIME = 200
 # A renewal that is over for longer is no news: its date was never brought up to date.
 LONGEST_LATE = timedelta(days=30)
-DUE_AT = time(9)  # the task's hour on the day of the renewal, where the organisation is
+DUE_AT = time(9)  # the task's hour on the day of the renewal, where its owner is
 
 
 def remind_renewals(*, now: datetime) -> int:
@@ -48,7 +50,10 @@ def _untold(now: datetime) -> SubscriptionQuerySet:
 
 @transaction.atomic
 def _remind(subscription_id: int, *, now: datetime) -> bool:
-    """What is due is asked anew under the lock: another sweep may have been faster."""
+    """What is due is asked anew under the lock: another sweep may have been faster. The deal comes first."""
+    lock_present(
+        Subscription.objects.filter(pk=subscription_id, deal__isnull=False).values_list("deal", flat=True)
+    )
     locked = _untold(now).select_for_update(of=("self",), no_key=True, skip_locked=True)
     plan = locked.filter(pk=subscription_id).select_related("deal__owner", "company").first()
     if plan is None or plan.renews_on is None:
@@ -91,10 +96,11 @@ def _body(plan: Subscription, *, is_late: bool) -> str:
 
 
 def _plan_task(plan: Subscription, deal: Deal, *, renews_on: date) -> None:
-    """A task for the owner, due on the day of the renewal, in the owner's language."""
+    """A task for the owner, due on the day of the renewal, in the owner's language and time zone."""
     owner = deal.owner
     with translation.override((owner and owner.language) or settings.LANGUAGE_CODE):
         subject = _("Renewal: %(plan)s") % {"plan": plan.plan}
-    due_at = timezone.make_aware(datetime.combine(renews_on, DUE_AT), timezone.get_default_timezone())
+    zone = ZoneInfo((owner and owner.time_zone) or settings.TIME_ZONE)
+    due_at = datetime.combine(renews_on, DUE_AT, tzinfo=zone)
     fields = {"deal": deal, "kind": Activity.Kind.TASK, "subject": subject[:200], "due_at": due_at}
     create_activity(fields={**fields, "assignee": owner}, actor=Actor.system())

@@ -62,6 +62,13 @@ def test_the_days_are_counted_where_the_organisation_is(owned: Deal, settings: S
     assert Activity.objects.get().due_at == datetime(2026, 11, 27, 12, tzinfo=UTC)
 
 
+def test_the_task_is_due_in_the_morning_where_its_owner_is(owned: Deal, bob: User) -> None:
+    User.objects.filter(pk=bob.pk).update(time_zone="America/Manaus")
+    plan(owned, date(2026, 12, 1))
+    remind_renewals(now=NOON)
+    assert Activity.objects.get().due_at == datetime(2026, 12, 1, 13, tzinfo=UTC)
+
+
 def test_what_came_due_while_nothing_ran_is_told_of_late(owned: Deal) -> None:
     plan(owned, date(2026, 11, 20))
     assert remind_renewals(now=NOON) == 1
