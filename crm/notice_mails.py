@@ -24,8 +24,8 @@ GROUPS = (
     Group(
         "activities",
         _("Activities"),
-        _("What you planned has come due, or somebody mentioned you."),
-        frozenset({"activity", "mention"}),
+        _("What you planned has come due, somebody mentioned you, or your import has ended."),
+        frozenset({"activity", "mention", "import"}),
     ),
     Group(
         "renewals",

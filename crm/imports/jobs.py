@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django_q.tasks import async_task
 
+from crm import formats
 from crm.actors import Actor, ActorKind
 from crm.imports.checks import check_rows
 from crm.imports.files import Table
@@ -27,7 +28,7 @@ from crm.imports.targets import Entity
 from crm.imports.undoing import count_changed, undo_some
 from crm.imports.writing import write_rows
 from crm.models import Change, Company, Contact, Deal, ExternalId, Import, ImportJob, ImportRow, User
-from crm.notices import as_read_by
+from crm.notices import as_read_by, notify
 from crm.refusals import Refused
 
 CHUNK = 500  # rows of one transaction
@@ -130,10 +131,32 @@ def work_batch() -> bool:
             is_done = _WORK[Kind(job.kind)](job)
         if is_done:
             job.state, job.finished_at = State.DONE, timezone.now()
+            if job.kind != Kind.CHECK:
+                _tell_of_end(job)
         job.save(update_fields=["after", "looked_at", "tally", "state", "finished_at"])
     if is_done and job.kind != Kind.CHECK:
         _analyze()
     return True
+
+
+def _tell_of_end(job: ImportJob) -> None:
+    """Whoever began it may have left the page."""
+    is_run, counts = job.kind == Kind.RUN, Counter(job.tally)
+    notify(
+        users=[job.created_by] if job.created_by else [],
+        kind="import",
+        subject=lambda: (
+            (_("“%(file)s” was imported") if is_run else _("The import of “%(file)s” was undone"))
+            % {"file": job.imported}
+        ),
+        body=lambda: _run_in_numbers(counts) if is_run else "",
+        url=job.imported.get_absolute_url(),
+    )
+
+
+def _run_in_numbers(counts: Mapping[str, int]) -> str:
+    text = _("%(created)s created, %(updated)s updated, %(skipped)s skipped, %(failed)s with errors")
+    return text % {outcome: formats.number(counts[outcome]) for outcome in ImportRow.Outcome.values}
 
 
 def cut_rows(*, now: datetime) -> None:

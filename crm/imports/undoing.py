@@ -5,11 +5,13 @@ unless that field was changed since. Deals go first, then people, then companies
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from django.db.models import Exists, Min, OuterRef, Q, QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from crm.actors import Actor
@@ -179,12 +181,13 @@ def _restore(
     )
     tally: Counter[str] = Counter()
     drafts: dict[int, Draft] = {}
+    closed_on = _closings(imported, former) if entity == Entity.DEAL else {}
     for pk, values in former.items():
         if pk in gone:
             continue
         left = {name: value for name, value in values.items() if (pk, name) not in others}
         try:
-            drafts[pk] = _draft(left)
+            drafts[pk] = _draft(left, closed_on=closed_on.get(pk))
         except Refused:
             left = {}
         tally["restored" if len(left) == len(values) else "kept"] += 1
@@ -192,7 +195,18 @@ def _restore(
     return tally + Counter(kept=refused) - Counter(restored=refused)
 
 
-def _draft(values: Mapping[str, Any]) -> Draft:
+def _closings(imported: Import, ids: Iterable[int]) -> dict[int, date]:
+    """The days on which deals were won or lost before the import, by what the history says."""
+    before = Change.objects.filter(pk__lte=imported.changes_after, field="status")
+    last = (
+        before.filter(entity=Entity.DEAL, object_id__in=ids)
+        .order_by("object_id", "-pk")
+        .distinct("object_id")
+    )
+    return {pk: timezone.localdate(at) for pk, at in last.values_list("object_id", "at")}
+
+
+def _draft(values: Mapping[str, Any], *, closed_on: date | None) -> Draft:
     """Former values, in the form of the history, as verbs take them. Raises Refused where what is named is gone."""
     fields: dict[str, Any] = {}
     for name, value in values.items():
@@ -208,7 +222,10 @@ def _draft(values: Mapping[str, Any]) -> Draft:
             fields[name] = value
     status = fields.pop("status", None)
     return Draft(
-        fields=fields, stage=fields.pop("stage", None), status=Deal.Status(status) if status else None
+        fields=fields,
+        stage=fields.pop("stage", None),
+        status=Deal.Status(status) if status else None,
+        closed_on=closed_on,
     )
 
 

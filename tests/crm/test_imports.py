@@ -1,26 +1,27 @@
 """Imports at their verbs: what files become, and what is left after undoing them."""
 
 import io
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from threading import Thread
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import connection
 from django.utils import timezone
 
 from crm import signals
 from crm.actors import Actor
 from crm.contacts import create_contact, update_contact
-from crm.deals import update_deal
+from crm.deals import update_deal, win_deal
 from crm.erasure import erase_contact
 from crm.imports import jobs
 from crm.imports.files import read_table
 from crm.imports.plans import Choices, Plan
 from crm.imports.targets import Entity
 from crm.imports.undoing import forecast_undo
-from crm.models import Change, Company, Contact, CustomField, Deal, Stage, User
+from crm.models import Change, Company, Contact, CustomField, Deal, Notice, Stage, User
 from tests.crm.sheets import checked, csv_file, ran, undone, work, xlsx_file
 
 pytestmark = pytest.mark.django_db
@@ -127,6 +128,35 @@ def test_undoing_moves_updated_deals_back_and_reopens_them(
     undone(imported, by=alice)
     deal.refresh_from_db()
     assert (deal.stage, deal.status, deal.value) == (stages[0], "open", Decimal(0))
+
+
+def test_undoing_closes_a_reopened_deal_on_the_day_it_was_closed(alice: User, deal: Deal) -> None:
+    then = datetime(2026, 3, 2, 15, tzinfo=UTC)
+    with time_machine.travel(then):
+        win_deal(deal_id=deal.pk, actor=Actor.user(alice))
+    file = csv_file(["id", "Status"], [deal.pk, "aberto"])
+    imported = ran(file, entity=Entity.DEAL, by=alice, mode="update", match_on=("id",))
+    deal.refresh_from_db()
+    assert deal.status == "open"
+    undone(imported, by=alice)
+    deal.refresh_from_db()
+    assert (deal.status, deal.closed_at and deal.closed_at.date()) == ("won", then.date())
+
+
+def test_who_began_an_import_is_told_of_its_end(alice: User) -> None:
+    User.objects.filter(pk=alice.pk).update(language="pt-br")
+    alice.refresh_from_db()
+    rows = [["Nome", "E-mail"], ["Ana", "ana@x.com"], ["Bia", "no address"]]
+    imported = ran(csv_file(*rows), entity=Entity.CONTACT, by=alice, match_on=("email",))
+    done, *checks = Notice.objects.filter(user=alice)
+    assert (done.kind, done.url, checks) == ("import", f"/imports/{imported.pk}/", [])
+    assert (done.subject, done.body) == (
+        "“file.csv” foi importado",
+        "1 criados, 0 atualizados, 0 pulados, 1 com erros",
+    )
+    undone(imported, by=alice)
+    told = Notice.objects.exclude(pk=done.pk).get()
+    assert told.subject == "A importação de “file.csv” foi desfeita"
 
 
 def test_a_run_that_dies_goes_on_where_it_was_without_doing_a_row_twice(
