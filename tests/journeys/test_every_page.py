@@ -95,7 +95,7 @@ def _is_page(answer: Any) -> bool:
     )
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("size", [LARGE, PHONE], ids=["large", "phone"])
 def test_every_page_is_fit_for_everybody(
     every_page: Sequence[Opened],
