@@ -59,7 +59,6 @@ class Newcomer(Generic[Party]):
     later: Mapping[str, Any]
 
 
-@transaction.atomic
 def create_contact(*, actor: Actor, fields: Mapping[str, Any]) -> Contact:
     """Make a contact. Raises InvalidFields.
 
@@ -84,7 +83,6 @@ def update_contact(
     return _update(_ContactEdit(row=contact, at=timezone.now()), actor=actor, fields=fields)
 
 
-@transaction.atomic
 def create_company(*, actor: Actor, fields: Mapping[str, Any]) -> Company:
     """Make a company. Raises InvalidFields.
 

@@ -17,11 +17,12 @@ from django.utils import timezone
 from django_q.tasks import async_task
 
 from webhooks.requests import apply_due
-from webhooks.wakes import LANE_LOCKS
+from webhooks.wakes import AT_WORK_LOCK
 
 SHIFT = 30.0  # seconds; far less than a task's time limit
 LINGER = 0.5  # seconds without anything due
 _PAUSE = 0.02
+_LANE_LOCKS = 0x5349  # the class of advisory locks, one for each worker
 
 
 def work(*, linger: float = LINGER) -> bool:
@@ -47,11 +48,14 @@ def _lane() -> Iterator[bool]:
     """This worker's lock, for as long as the block or the connection lives."""
     key = crc32(settings.WORKER_NAME.encode()) >> 1
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [LANE_LOCKS, key])
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LANE_LOCKS, key])
         (is_ours,) = cursor.fetchone()
+        if is_ours:
+            cursor.execute("SELECT pg_advisory_lock_shared(%s)", [AT_WORK_LOCK])
     try:
         yield is_ours
     finally:
         if is_ours:
             with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LANE_LOCKS, key])
+                cursor.execute("SELECT pg_advisory_unlock_shared(%s)", [AT_WORK_LOCK])
+                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_LANE_LOCKS, key])

@@ -53,7 +53,7 @@ def _stage_of_new(told: Mapping[str, Any], *, pipeline: Pipeline | None, endpoin
     if "stage" in told or "stage_id" in told:
         pipeline_id = pipeline.pk if pipeline else own_pipeline_id(endpoint) or _first_pipeline_id()
         return _named(told, pipeline_id, anywhere=pipeline is None)
-    stages = Stage.objects.select_related("pipeline")
+    stages = Stage.objects.only("pipeline")  # a new deal's stage is locked and read before it is written
     default = stages.filter(pk=endpoint.default_stage_id).first() if endpoint.default_stage_id else None
     if default and (pipeline is None or default.pipeline_id == pipeline.pk):
         return default

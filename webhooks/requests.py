@@ -150,28 +150,35 @@ def _is_inserted(request: InboundRequest, *, wakes_worker: bool) -> bool:
         for field in InboundRequest._meta.concrete_fields
     ]
     with connection.cursor() as cursor:
-        cursor.execute(_insert_statement(), [request.endpoint_id, request.endpoint.row_version, *row])
-        is_as_read, is_inserted, is_at_work = cursor.fetchone()
+        statement = _insert_statement(wakes_worker=wakes_worker)
+        cursor.execute(statement, [request.endpoint_id, request.endpoint.row_version, *row])
+        is_as_read, is_inserted, wakes_now = cursor.fetchone()
     if not is_as_read:
         raise EndpointChanged
-    if is_inserted and wakes_worker and not is_at_work:
+    if wakes_now:
         wakes.queue()
     return bool(is_inserted)
 
 
 @cache
-def _insert_statement() -> str:
-    """Returns whether the endpoint is as it was read, whether the request is inserted, whether a task is at work."""
+def _insert_statement(*, wakes_worker: bool) -> str:
+    """Returns whether the endpoint is as it was read, whether the request is inserted, and whether a worker is to be
+    woken for it.
+    """
     table = InboundRequest._meta
     names = ", ".join(str(field.column) for field in table.concrete_fields)
     # In a SELECT a value has the type that it is written with, and NULL has none.
     values = ", ".join(f"%s::{field.db_type(connection)}" for field in table.concrete_fields)
+    # Who has the lock has to queue a task, so a repeat does not ask for it.
+    wakes_now = (
+        f"CASE WHEN EXISTS (SELECT FROM inserted) THEN {wakes.IS_IDLE} END" if wakes_worker else "false"
+    )
     return f"""
         WITH as_read AS (SELECT FROM webhooks_inboundendpoint WHERE id = %s AND {VERSION} = %s),
         inserted AS (
             INSERT INTO {table.db_table} ({names}) SELECT {values} FROM as_read ON CONFLICT DO NOTHING RETURNING 1
         )
-        SELECT EXISTS (SELECT FROM as_read), EXISTS (SELECT FROM inserted), {wakes.IS_AT_WORK}
+        SELECT EXISTS (SELECT FROM as_read), EXISTS (SELECT FROM inserted), {wakes_now}
     """  # noqa: S608
 
 

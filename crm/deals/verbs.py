@@ -206,7 +206,6 @@ def _close(
 
 def _insert(deal: Deal, *, actor: Actor, fields: Mapping[str, Any]) -> Deal:
     at = timezone.now()
-    deal.pipeline = deal.stage.pipeline
     deal.stage_entered_at = deal.created_at = deal.updated_at = at
     now, later = fields_of_new(fields)
     edit = Edit(row=deal, at=at, is_new=True)
@@ -216,6 +215,7 @@ def _insert(deal: Deal, *, actor: Actor, fields: Mapping[str, Any]) -> Deal:
     except ValidationError as error:
         raise InvalidFields(error.message_dict) from error
     stage = lock_stage(deal.stage_id)
+    deal.stage, deal.pipeline = stage, stage.pipeline
     entrance = Entrance.to(stage, actor=actor)
     deal.rank = rank_in(stage, before=None, after=None)
     event = next_event(deal, before={})

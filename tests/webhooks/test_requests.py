@@ -180,7 +180,7 @@ def test_a_task_is_queued_only_where_none_is_at_work_and_it_takes_what_comes_mea
 
     def is_at_work() -> bool:
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT {wakes.IS_AT_WORK}")
+            cursor.execute(f"SELECT NOT {wakes.IS_IDLE}")
             return bool(cursor.fetchone()[0])
 
     def work(_number: int) -> bool:
