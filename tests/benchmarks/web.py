@@ -31,7 +31,7 @@ def web_server(*, settings: str = "config.settings") -> Iterator[str]:
         env={
             **environment(),
             "DJANGO_SETTINGS_MODULE": settings,
-            "ANSWER_WITHIN_MS": "100",
+            "ANSWER_WITHIN_MS": "90",
             "HOST": "127.0.0.1",
             "PORT": str(port),
             "PATH": path,
