@@ -20,6 +20,7 @@ os.environ.setdefault("DATABASE_POOL", "15")
 
 django = get_asgi_application()
 
-from webhooks.door import Door  # noqa: E402  # only now: it needs the apps
+from config.uploads import LimitUploads  # noqa: E402  # only now: they need the apps
+from webhooks.door import Door  # noqa: E402
 
-application = LimitBodies(Door(django))
+application = LimitBodies(LimitUploads(Door(django)))

@@ -90,7 +90,8 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """`previous` and `following` are days in the month or week before and after."""
+    """`previous` and `following` are days in the month or week before and after; `left_out` counts the activities, the
+    latest of the span, that are more than one calendar reads."""
 
     span: Span
     on: date
@@ -99,13 +100,16 @@ class Calendar:
     following: date
     heads: Sequence[str]
     weeks: Sequence[Sequence[Day]] = field(default_factory=list)
+    left_out: int = 0
 
 
 def calendar_of(activities: ActivityQuerySet, *, span: Span, on: date, today: date) -> Calendar:
     """The month or the week around the day `on`, whole weeks long, as they begin where the reader lives."""
     first, last = _reach(span, on)
     days = [first + _DAY * number for number in range((last - first).days + 1)]
-    rows = _by_day(_between(activities, midnight(first), midnight(last + _DAY)))
+    within = _between(activities, midnight(first), midnight(last + _DAY))
+    read = list(with_related(within)[:MOST])
+    rows = _by_day(read)
     shown = SHOWN_IN_MONTH if span == Span.MONTH else MOST
     cells = [
         Day(
@@ -126,12 +130,13 @@ def calendar_of(activities: ActivityQuerySet, *, span: Span, on: date, today: da
         following=following,
         heads=[date_format(day, "D") for day in days[:7]],
         weeks=[cells[at : at + 7] for at in range(0, len(cells), 7)],
+        left_out=within.count() - MOST if len(read) == MOST else 0,
     )
 
 
-def _by_day(activities: ActivityQuerySet) -> dict[date, list[Activity]]:
+def _by_day(activities: Sequence[Activity]) -> dict[date, list[Activity]]:
     rows: dict[date, list[Activity]] = defaultdict(list)
-    for activity in with_related(activities)[:MOST]:
+    for activity in activities:
         if activity.due_at:
             rows[timezone.localdate(activity.due_at)].append(activity)
     return rows

@@ -11,8 +11,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from crm.activities import EARLIEST
+from crm.files import LARGEST
 from crm.models import Call, Deal
 from crm.phones import to_e164
+from crm.views.fields import at_most
 
 _LONGEST_CALL = 24 * 60  # minutes
 
@@ -120,7 +122,7 @@ class FilesForm(forms.Form):
 
     def __init__(self, data: Any = None, files: Any = None) -> None:
         super().__init__(data, files, auto_id="file-%s")
-        self.fields["upload"].widget.attrs["aria-label"] = _("Files")
+        self.fields["upload"].widget.attrs |= {"aria-label": _("Files"), **at_most(LARGEST)}
 
 
 def composer_forms(deal: Deal) -> dict[str, Any]:

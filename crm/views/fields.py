@@ -7,6 +7,7 @@ from typing import Any
 from babel.numbers import NumberFormatError, parse_decimal
 from django import forms
 from django.core.exceptions import ValidationError
+from django.template.defaultfilters import filesizeformat
 from django.urls import reverse_lazy
 from django.utils.translation import gettext as _
 
@@ -55,6 +56,12 @@ class CurrencyField(forms.ChoiceField):
     def __init__(self, *, first: str = CURRENCIES[0], **options: Any) -> None:
         options.pop("max_length", None)  # of a model's column
         super().__init__(choices=[(code, code) for code in dict.fromkeys([first, *CURRENCIES])], **options)
+
+
+def at_most(most: int) -> dict[str, str]:
+    """The attributes of a file's input by which the page sends none of more than `most` bytes (uploads.js)."""
+    text = _("“{name}” is larger than %(largest)s.") % {"largest": filesizeformat(most)}
+    return {"data-most": str(most), "data-word-large": text}
 
 
 class DayField(forms.DateField):

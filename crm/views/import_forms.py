@@ -12,12 +12,12 @@ from django.utils.translation import get_language, gettext_lazy, pgettext_lazy
 from django.utils.translation import gettext as _
 
 from crm.edits import SYSTEM_LENGTH
-from crm.imports.files import UnreadableFile, read_table
+from crm.imports.files import MOST_BYTES, UnreadableFile, read_table
 from crm.imports.plans import KEYS, Choices
 from crm.imports.targets import Entity, Kind, Target, guess_mapping, targets_of
 from crm.imports.values import Cell, Dates, Decimals, as_text, likely_dates, likely_decimals
 from crm.models import Import, User
-from crm.views.fields import StageField
+from crm.views.fields import StageField, at_most
 
 SHOWN = 3  # values of a column beside its heading
 JUDGED = 500  # rows that the shape of numbers and dates is guessed from
@@ -44,6 +44,10 @@ class UploadForm(forms.Form):
         widget=forms.FileInput(attrs={"accept": ".csv,.tsv,.txt,.xlsx"}),
         help_text=gettext_lazy("CSV or XLSX, up to 20 MB and 50,000 rows. The first row holds the headings."),
     )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["file"].widget.attrs |= at_most(MOST_BYTES)
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}

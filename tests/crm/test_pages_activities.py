@@ -167,6 +167,22 @@ def test_a_full_day_of_a_month_leads_to_its_week(as_bob: Client, mine: Deal, bob
     assert len(calendar(as_bob, span="week")["2026-11-24"]) == 6
 
 
+def test_a_calendar_says_how_many_it_leaves_out(
+    as_bob: Client, mine: Deal, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agenda, "MOST", 3)
+    for number in range(3):
+        plan(mine, f"A{number}", NOON + number * HOUR, assignee=bob)
+    assert "not shown" not in as_bob.get("/activities/calendar/").content.decode()
+    for number in range(2):
+        plan(mine, f"B{number}", NOON + 9 * HOUR, assignee=bob)
+    assert (
+        "2 later activities of this time are not shown"
+        in as_bob.get("/activities/calendar/").content.decode()
+    )
+    assert calendar(as_bob)["2026-11-24"] == ["A0", "A1", "A2"]
+
+
 def test_an_activity_is_ticked_and_taken_back(as_bob: Client, mine: Deal, bob: User) -> None:
     made = plan(mine, "Call", NOON - HOUR, assignee=bob)
     answer = said(as_bob.post(f"/activities/{made.pk}/done/"))

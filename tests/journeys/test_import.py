@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
 from crm.models import Contact, Deal, Pipeline, Stage, User
 from tests.crm.sheets import csv_file, work
@@ -29,9 +29,16 @@ def test_a_file_is_mapped_tried_imported_and_undone(
         ["Padaria", "1.234,56", "ana@x.com", "-"],
         ["Loja", "caro", "", ""],
     ]
-    page.get_by_label("File", exact=True).set_input_files(
-        {"name": "leads.csv", "mimeType": "text/csv", "buffer": csv_file(*rows)}
+    chosen = page.get_by_label("File", exact=True)
+    file: FilePayload = {"name": "leads.csv", "mimeType": "text/csv", "buffer": csv_file(*rows)}
+    most = chosen.evaluate(
+        "(input) => { const { most } = input.dataset; input.dataset.most = 9; return most; }"
     )
+    chosen.set_input_files(file)
+    expect(page.get_by_role("alert")).to_have_text("“leads.csv” is larger than 20.0 MB.")
+    expect(chosen).to_have_value("")
+    chosen.evaluate("(input, most) => { input.dataset.most = most; }", most)
+    chosen.set_input_files(file)
     assert violations(page) == []
     page.get_by_role("button", name="Next").click()
 
