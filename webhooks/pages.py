@@ -26,7 +26,7 @@ from webhooks.models import InboundEndpoint, InboundRequest
 from webhooks.presets import UnknownPreset, read_preset
 from webhooks.presets.guides import guide_as_html
 from webhooks.problems import in_readers_language
-from webhooks.replays import NotReplayable, replay
+from webhooks.replays import REPLAYABLE, NotReplayable, replay
 from webhooks.review_pages import ReplayForm, question_context, tab_context
 from webhooks.samples import curl_for
 from webhooks.sender_form import SenderForm
@@ -226,10 +226,14 @@ def inbound_request(request: PageRequest, request_id: str) -> HttpResponse:
         "changes": [
             (path, plain(before), plain(after)) for path, (before, after) in sorted(found.changes.items())
         ],
-        "errors": in_readers_language(found.errors),
+        "errors": [
+            error
+            for error in in_readers_language(found.errors)
+            if error["path"] or error["message"] != found.get_reason_display()
+        ],
         "advice": ADVICE.get(found.reason, ""),
         **question_context(found),
-        "can_replay": found.state in (State.REJECTED, State.IGNORED, State.FAILED) and not found.is_emptied,
+        "can_replay": found.reason in REPLAYABLE.get(found.state, ()) and not found.is_emptied,
         "keep_days": settings.KEEP_BODIES_DAYS,
     }
     return render(request, "webhooks/request.html", context)

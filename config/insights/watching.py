@@ -47,7 +47,8 @@ Find = Callable[[int, datetime], Iterable[Finding]]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`unit` is empty where there is nothing to set; what others tell already is not told here."""
+    """`unit` is empty where there is nothing to set. `told` is what people are told, with the threshold as `n`; it is
+    empty where others tell already."""
 
     key: str
     name: str | Promise
@@ -56,7 +57,7 @@ class Kind:
     threshold: int = 1
     most: int = 100
     unit: str | Promise = ""
-    is_told: bool = True
+    told: str | Promise = ""
 
 
 def _failing_often(percent: int, now: datetime) -> Iterable[Finding]:
@@ -113,6 +114,7 @@ KINDS = (
         _failing_often,
         threshold=20,
         unit=gettext_lazy("%"),
+        told=gettext_lazy("At least %(n)s %% of the attempts in this hour and the last failed."),
     ),
     Kind(
         "backlog_age",
@@ -122,13 +124,13 @@ KINDS = (
         threshold=15,
         most=10_080,
         unit=gettext_lazy("minutes"),
+        told=gettext_lazy("A delivery that could be sent has waited for %(n)s min or longer."),
     ),
     Kind(
         "disabled",
         gettext_lazy("Destination disabled"),
         gettext_lazy("Nothing is sent to it until it is switched on again."),
         _disabled,
-        is_told=False,
     ),
     Kind(
         "rejecting",
@@ -137,6 +139,7 @@ KINDS = (
         _rejecting,
         threshold=50,
         unit=gettext_lazy("%"),
+        told=gettext_lazy("At least %(n)s %% of the newest requests were not applied."),
     ),
     Kind(
         "renewals_due",
@@ -146,6 +149,7 @@ KINDS = (
         threshold=7,
         most=365,
         unit=gettext_lazy("days"),
+        told=gettext_lazy("The renewal is at most %(n)s d away, or late."),
     ),
 )
 
@@ -169,8 +173,8 @@ def _watch(kind: Kind, *, now: datetime) -> int:
     Alert.objects.bulk_create(
         Alert(kind=kind.key, about=each.about, name=each.name, url=each.url, since=now) for each in new
     )
-    if new and kind.is_told:
-        _tell(kind, new)
+    if new and kind.told:
+        _tell(kind, new, threshold=rule.threshold)
     return len(new)
 
 
@@ -187,13 +191,13 @@ def _reopen(kind: Kind, abouts: Iterable[str], *, now: datetime) -> set[str]:
     return set(newest)
 
 
-def _tell(kind: Kind, new: Sequence[Finding]) -> None:
+def _tell(kind: Kind, new: Sequence[Finding], *, threshold: int) -> None:
     names = sorted(each.name for each in new if each.name)
     notify(
         users=User.objects.filter(role=User.Role.ADMIN, is_active=True),
         kind=f"alert_{kind.key}",
         subject=lambda: f"{kind.name}: {_named(names)}" if names else str(kind.name),
-        body=lambda: "\n".join([str(kind.meaning), *names[:NAMED]]),
+        body=lambda: "\n".join([str(kind.told) % {"n": formats.number(threshold)}, *names[:NAMED]]),
         url=new[0].url if len(new) == 1 else f"{reverse('insights')}#alerts",
     )
 

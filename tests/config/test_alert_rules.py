@@ -67,6 +67,7 @@ def test_each_kind_is_found(alice: User, erp: Destination) -> None:
         "Endpoint rejecting: Form",
         "Renewals due: Gold and 1 more",
     ]
+    assert alice.notices.latest("pk").body == "The renewal is at most 7 d away, or late.\nGold\nSilver"
 
 
 def test_an_occurrence_is_told_once_and_ends_when_its_cause_has_passed(alice: User, erp: Destination) -> None:

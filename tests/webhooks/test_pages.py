@@ -162,6 +162,16 @@ def test_a_rejected_request_says_why_and_can_be_tried_again(
     assert Deal.objects.count() == 1
 
 
+def test_who_was_not_recognised_is_told_once_and_offered_no_second_try(
+    browser: Client, endpoint: InboundEndpoint
+) -> None:
+    browser.post(f"{ENDPOINTS}{endpoint.pk}/", form(scheme="token", own_secret="a long enough secret"))
+    browser.post(f"/in/{endpoint.key}/", "{}", content_type="application/json")
+    page = browser.get(InboundRequest.objects.get().get_absolute_url())
+    assert page.content.decode().count("The signature or token is missing, wrong or too old.") == 1
+    assert (page.context["can_replay"], page.context["errors"]) == (False, [])
+
+
 def test_a_body_that_is_nested_without_end_is_shown_as_it_came(
     browser: Client, endpoint: InboundEndpoint
 ) -> None:
