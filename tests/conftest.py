@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db.backends.signals import connection_created
 
-pytest_plugins = ["tests.receivers", "tests.mailbox", "tests.workers"]
+pytest_plugins = ["tests.leftovers", "tests.receivers", "tests.mailbox", "tests.workers"]
 
 
 def _let_others_yield(connection: Any, **_: object) -> None:
