@@ -229,13 +229,19 @@ class RuleForm(forms.Form):
             place = places.get(name, name)
             self.add_error(place if place in self.fields else None, problems)
 
-    def draft(self) -> Rule:
-        """The rule as far as it is filled in, unsaved, for the preview. Call it after `is_valid`."""
+    def draft(self, *, saved: Rule | None = None) -> Rule:
+        """The rule as far as it is filled in, unsaved, for the preview. Call it after `is_valid`.
+
+        `saved` is the rule that it would be a change of.
+        """
         given = self.cleaned_data
         destination = given.get("destination") or Destination(
             name=given.get("new_name", ""), url=given.get("new_url", "")
         )
-        return Rule(name=given.get("name", ""), destination=destination, **self.values())
+        draft = Rule(name=given.get("name", ""), destination=destination, **self.values())
+        if saved is not None:
+            draft.pk, draft.enabled = saved.pk, saved.enabled
+        return draft
 
 
 def initial_of(rule: Rule) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from automations.views.delivery import phases_of
 from automations.views.document import lines_of
 from automations.views.overview import RELATED
 from crm.actors import Actor
+from crm.expressions import fault_at
 from crm.formats import pretty_json
 from crm.ids import read_id
 from crm.models import Deal
@@ -113,9 +114,7 @@ class TrialForm(forms.Form):
 @require_POST
 def preview(request: PageRequest) -> HttpResponse:
     """What the rule, as it is filled in, would send for the chosen deal, and whether it would run."""
-    form, deal = RuleForm(request.POST), _chosen_deal(request)
-    form.is_valid()
-    draft = form.draft()
+    draft, deal = _draft(request), _chosen_deal(request)
     problems = [problem for several in problems_with(draft).values() for problem in several]
     found = preview_rule(rule=draft, deal=deal) if deal and not problems else None
     payload = json.dumps(found["payload"], indent=2, ensure_ascii=False) if found else ""
@@ -125,8 +124,27 @@ def preview(request: PageRequest) -> HttpResponse:
         "preview": found,
         "payload": payload,
         "problems": problems,
+        "faults": _faults(draft) if problems else [],
     }
     return render(request, "automations/_preview.html", context)
+
+
+def _draft(request: PageRequest) -> Rule:
+    """The rule as it is filled in, under its own number where it is there already."""
+    form = RuleForm(request.POST)
+    form.is_valid()
+    number = read_id(request.POST.get("rule", ""))
+    return form.draft(saved=Rule.objects.present().filter(pk=number).first() if number else None)
+
+
+def _faults(draft: Rule) -> list[tuple[str, int]]:
+    """The inputs of expressions that cannot be read, by their ids, each with the offset of the character at fault."""
+    written = {
+        "id_condition_expression": draft.conditions.get("expression"),
+        "id_expression": draft.payload.get("expression"),
+    }
+    found = [(field, fault_at(text)) for field, text in written.items() if text is not None]
+    return [(field, offset) for field, offset in found if offset is not None]
 
 
 def _chosen_deal(request: PageRequest) -> Deal | None:
@@ -137,9 +155,8 @@ def _chosen_deal(request: PageRequest) -> Deal | None:
 @require_POST
 def document(request: PageRequest) -> HttpResponse:
     """What an expression can name for the chosen deal and event."""
-    form, deal = RuleForm(request.POST), _chosen_deal(request)
-    form.is_valid()
-    lines = list(lines_of(sample(form.draft(), deal))) if deal else []
+    deal = _chosen_deal(request)
+    lines = list(lines_of(sample(_draft(request), deal))) if deal else []
     return render(request, "automations/_document.html", {"lines": lines})
 
 
@@ -156,18 +173,16 @@ def find_deals(request: PageRequest) -> HttpResponse:
 @require_POST
 def test_send(request: PageRequest) -> HttpResponse:
     """Send what the rule, as it is filled in, makes of a deal to its destination, now; show what came of it."""
-    form, filled = TrialForm(request.POST), RuleForm(request.POST)
+    form = TrialForm(request.POST)
     if not form.is_valid():
         return render(request, "automations/_trial.html", {"missing": True}, status=422)
-    filled.is_valid()
-    rule = filled.draft()
     try:
         delivery = send_test(
             destination_id=form.cleaned_data["destination"].pk,
             event=Event(form.cleaned_data["event"]),
             deal=form.cleaned_data["deal"],
             actor=Actor.user(request.user),
-            rule=rule,
+            rule=_draft(request),
         )
     except PayloadError as error:
         return render(request, "automations/_trial.html", {"problem": str(error)}, status=422)

@@ -13,6 +13,7 @@ from crm.expressions.language import (
     Surroundings,
     compile,  # noqa: A004  # as re.compile
     evaluate,
+    fault_at,
     is_constant,
     is_true,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "Surroundings",
     "compile",
     "evaluate",
+    "fault_at",
     "is_constant",
     "is_true",
 ]

@@ -46,6 +46,15 @@ def compile(text: str) -> Expression:  # noqa: A001  # as re.compile
     return _compile(text)
 
 
+def fault_at(text: str) -> int | None:
+    """The offset of the character at which an expression cannot be read; None where it can be, or nobody knows."""
+    try:
+        compile(text)
+    except ExpressionError as error:
+        return error.position
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What an expression sees besides its document: the whole it is a part of (`root()`), and headers by their names

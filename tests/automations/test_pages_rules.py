@@ -4,8 +4,10 @@ import re
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
-from automations.models import Delivery, Destination, Rule, RuleChange
+from automations.hours import BOUNDS
+from automations.models import Delivery, Destination, HourTally, Rule, RuleChange
 from automations.rules import CHANGING
 from automations.samples import sample
 from automations.views.document import lines_of
@@ -252,6 +254,7 @@ def test_a_test_without_a_destination_sends_nothing(browser: Client, deal: Deal,
         "rules/new/",
         "rules/1/",
         "rules/deals/",
+        "rules/if-it-fails/",
         "destinations/",
         "destinations/new/",
         "deliveries/",
@@ -381,7 +384,48 @@ def test_conditions_waiting_and_payload_are_kept_and_shown_again(browser: Client
 
 def test_the_preview_says_where_an_expression_is_wrong(browser: Client, rule: Rule, deal: Deal) -> None:
     asked = form(rule, deal=deal.pk, payload_mode="custom", expression="{a: ")
-    assert "at character 5" in browser.post("/automations/rules/preview/", asked).content.decode()
+    page = browser.post("/automations/rules/preview/", asked).content.decode()
+    assert "at character 5" in page
+    assert 'data-fault="id_expression" data-offset="4"' in page
+    several = form(
+        rule, deal=deal.pk, condition_expression="a ~", payload_mode="custom", expression="nope(a)"
+    )
+    answer = browser.post("/automations/rules/preview/", several)
+    assert answer.context["faults"] == [("id_condition_expression", 2), ("id_expression", 0)]
+
+
+def test_the_preview_of_a_saved_rule_names_it_as_its_requests_do(
+    browser: Client, rule: Rule, deal: Deal
+) -> None:
+    Rule.objects.update(enabled=False)
+    asked = form(rule, deal=deal.pk, name="To our ERP") | {"rule": rule.pk}
+    found = browser.post("/automations/rules/preview/", asked).context["preview"]
+    assert found["payload"]["data"]["rule"] == {"id": rule.pk, "name": "To our ERP"}
+    assert not next(check for check in found["checks"] if check.check == "The rule is switched on").passed
+    for number in ("", "0", "999999", "x"):
+        found = browser.post("/automations/rules/preview/", {**asked, "rule": number}).context["preview"]
+        assert found["payload"]["data"]["rule"] is None
+
+
+def test_a_rule_says_when_its_destination_tries_again_and_how_it_fares(
+    browser: Client, destination: Destination
+) -> None:
+    url = "/automations/rules/if-it-fails/"
+    HourTally.objects.create(
+        destination=destination,
+        hour=timezone.now(),
+        delivered=3,
+        retried=1,
+        durations=[4, *[0] * len(BOUNDS)],
+    )
+    page = browser.get(url, {"destination": destination.pk})
+    waits = [step.wait for step in page.context["steps"]]
+    assert waits == ["", "1 s", "1 s"]
+    assert "3 attempts over 2 s," in page.content.decode()
+    assert "Taken 75 %" in page.content.decode()
+    for unsaved in ("", "x", "999999"):
+        page = browser.get(url, {"destination": unsaved})
+        assert "10 attempts over 3 days" in page.content.decode()
 
 
 def test_only_administrators_are_given_conditions(client: Client, db: None) -> None:

@@ -82,7 +82,15 @@ def test_a_rule_is_built_seen_and_kept_to(
     expression = page.locator("#id_expression")
     expression.fill("{order: data.deal.title")
     expect(page.locator("#preview")).to_contain_text("at character")
-    expression.fill("{order: data.deal.title}")
+    fault = page.locator(".marks mark")
+    expect(fault).to_have_text("\u00a0")  # behind the end
+    expression.fill("{order: data.deal.title)}")
+    expect(fault).to_have_text(")")
+    page.get_by_role("button", name="Go to the place").click()
+    expect(expression).to_be_focused()
+    page.keyboard.press("Delete")
+    expect(fault).to_have_count(0)
+    expect(expression).to_have_value("{order: data.deal.title}")
     page.get_by_label("Deal to try it with").select_option(str(big.pk))
     expect(page.locator("#preview")).to_contain_text('"order": "Big"')
     assert violations(page) == []

@@ -1,3 +1,5 @@
+import { followFaults } from "./faults.js";
+
 // Offers only the stages of the chosen pipeline. Without this every stage is offered, under its pipeline's name.
 const form = document.getElementById("rule-form");
 const { pipeline } = form.elements;
@@ -81,6 +83,9 @@ function insertion(value, from, to, path, name) {
   const inside = before.slice(0, -1).trimEnd();
   return [`${/[{,]$/.test(inside) ? "" : ", "}${entry}}`, inside.length, value.length];
 }
+
+const preview = document.getElementById("preview");
+if (preview) followFaults([expression, form.elements.condition_expression], preview);
 
 // Another search offers other deals, the first of which is chosen.
 document.getElementById("preview-deal")?.addEventListener("htmx:afterSwap", (event) => event.target.dispatchEvent(new Event("change", { bubbles: true })));
