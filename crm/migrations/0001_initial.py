@@ -187,7 +187,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'company',
                 'verbose_name_plural': 'companies',
                 'ordering': ['name', 'id'],
-                'indexes': [models.Index(fields=['domain'], name='company_by_domain'), models.Index(fields=['name'], name='company_by_name'), django.contrib.postgres.indexes.GinIndex(fields=['words'], name='company_by_words', opclasses=['gin_trgm_ops']), models.Index(django.db.models.functions.text.Left('tax_id', 8), condition=models.Q(('tax_id', ''), _negated=True), name='company_by_cnpj_root'), models.Index(condition=models.Q(('duplicates_sought_at__isnull', True)), fields=['id'], name='company_to_compare')],
+                'indexes': [models.Index(fields=['domain'], name='company_by_domain'), models.Index(fields=['name'], name='company_by_name'), django.contrib.postgres.indexes.GinIndex(fields=['words'], gin_pending_list_limit=64, name='company_by_words', opclasses=['gin_trgm_ops']), models.Index(django.db.models.functions.text.Left('tax_id', 8), condition=models.Q(('tax_id', ''), _negated=True), name='company_by_cnpj_root'), models.Index(condition=models.Q(('duplicates_sought_at__isnull', True)), fields=['id'], name='company_to_compare')],
                 'constraints': [models.UniqueConstraint(condition=models.Q(('tax_id', ''), _negated=True), fields=('tax_id',), name='a_tax_id_belongs_to_one_company', violation_error_message='Another company has this tax id.')],
             },
         ),
@@ -442,7 +442,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'activity',
                 'verbose_name_plural': 'activities',
                 'ordering': ['-created_at', '-id'],
-                'indexes': [models.Index(condition=models.Q(('done_at__isnull', True), ('due_at__isnull', False)), fields=['deal', 'due_at'], name='activity_next_of_a_deal'), models.Index(condition=models.Q(('done_at__isnull', True)), fields=['assignee', 'due_at'], name='activity_of_a_person'), models.Index(condition=models.Q(('done_at__isnull', False)), fields=['assignee', 'done_at'], name='activity_done_by_a_person'), models.Index(fields=['due_at', 'id'], name='activity_by_due'), models.Index(condition=models.Q(('done_at__isnull', True), ('remind_at__isnull', False)), fields=['remind_at'], name='activity_to_remind'), django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass(crm.folding.Folded('subject'), name='gin_trgm_ops'), name='activity_by_words')],
+                'indexes': [models.Index(condition=models.Q(('done_at__isnull', True), ('due_at__isnull', False)), fields=['deal', 'due_at'], name='activity_next_of_a_deal'), models.Index(condition=models.Q(('done_at__isnull', True)), fields=['assignee', 'due_at'], name='activity_of_a_person'), models.Index(condition=models.Q(('done_at__isnull', False)), fields=['assignee', 'done_at'], name='activity_done_by_a_person'), models.Index(fields=['due_at', 'id'], name='activity_by_due'), models.Index(condition=models.Q(('done_at__isnull', True), ('remind_at__isnull', False)), fields=['remind_at'], name='activity_to_remind'), django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass(crm.folding.Folded('subject'), name='gin_trgm_ops'), gin_pending_list_limit=64, name='activity_by_words')],
                 'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('contact__isnull', True), ('deal__isnull', False)), models.Q(('contact__isnull', False), ('deal__isnull', True)), _connector='OR'), name='an_activity_is_with_a_deal_or_with_a_contact_alone', violation_error_message='Choose either a deal or a contact.')],
             },
         ),
@@ -601,7 +601,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='deal',
-            index=django.contrib.postgres.indexes.GinIndex(fields=['words'], name='deal_by_words', opclasses=['gin_trgm_ops']),
+            index=django.contrib.postgres.indexes.GinIndex(fields=['words'], gin_pending_list_limit=64, name='deal_by_words', opclasses=['gin_trgm_ops']),
         ),
         migrations.AddConstraint(
             model_name='deal',
@@ -617,15 +617,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='contact',
-            index=django.contrib.postgres.indexes.GinIndex(fields=['emails'], name='contact_by_email'),
+            index=django.contrib.postgres.indexes.GinIndex(fields=['emails'], gin_pending_list_limit=64, name='contact_by_email'),
         ),
         migrations.AddIndex(
             model_name='contact',
-            index=django.contrib.postgres.indexes.GinIndex(fields=['phones'], name='contact_by_phone'),
+            index=django.contrib.postgres.indexes.GinIndex(fields=['phones'], gin_pending_list_limit=64, name='contact_by_phone'),
         ),
         migrations.AddIndex(
             model_name='contact',
-            index=django.contrib.postgres.indexes.GinIndex(fields=['words'], name='contact_by_words', opclasses=['gin_trgm_ops']),
+            index=django.contrib.postgres.indexes.GinIndex(fields=['words'], gin_pending_list_limit=64, name='contact_by_words', opclasses=['gin_trgm_ops']),
         ),
         migrations.AddIndex(
             model_name='contact',
@@ -765,10 +765,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='contact',
-            index=django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass(crm.folding.Folded('name'), name='gin_trgm_ops'), name='contact_by_likeness'),
+            index=django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass(crm.folding.Folded('name'), name='gin_trgm_ops'), gin_pending_list_limit=64, name='contact_by_likeness'),
         ),
         migrations.AddIndex(
             model_name='company',
-            index=django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass(crm.folding.Folded('name'), name='gin_trgm_ops'), name='company_by_likeness'),
+            index=django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass(crm.folding.Folded('name'), name='gin_trgm_ops'), gin_pending_list_limit=64, name='company_by_likeness'),
         ),
     ]

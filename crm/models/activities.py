@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.folding import Folded
 from crm.models.deals import Deal
+from crm.trigrams import PENDING
 
 if TYPE_CHECKING:
     from crm.models.users import User
@@ -116,7 +117,11 @@ class Activity(models.Model):
                 name="activity_to_remind",
             ),
             # The filter on text: pieces of the subject.
-            GinIndex(OpClass(Folded("subject"), name="gin_trgm_ops"), name="activity_by_words"),
+            GinIndex(
+                OpClass(Folded("subject"), name="gin_trgm_ops"),
+                gin_pending_list_limit=PENDING,
+                name="activity_by_words",
+            ),
         ]
 
     def __str__(self) -> str:

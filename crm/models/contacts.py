@@ -9,6 +9,7 @@ from django.db.models.functions import Concat, Left
 from django.utils.translation import gettext_lazy as _
 
 from crm.folding import Folded, words_of
+from crm.trigrams import PENDING
 
 CNPJ_ROOT = 8  # digits
 _SPACE, _TEXT = models.Value(" "), models.TextField()
@@ -43,9 +44,18 @@ class Company(models.Model):
             models.Index(fields=["domain"], name="company_by_domain"),
             models.Index(fields=["name"], name="company_by_name"),
             # Search, and the filter of deals on text: pieces of the name, the domain and the tax id.
-            GinIndex(fields=["words"], opclasses=["gin_trgm_ops"], name="company_by_words"),
+            GinIndex(
+                fields=["words"],
+                opclasses=["gin_trgm_ops"],
+                gin_pending_list_limit=PENDING,
+                name="company_by_words",
+            ),
             # Duplicates: names that are spelled alike.
-            GinIndex(OpClass(Folded("name"), name="gin_trgm_ops"), name="company_by_likeness"),
+            GinIndex(
+                OpClass(Folded("name"), name="gin_trgm_ops"),
+                gin_pending_list_limit=PENDING,
+                name="company_by_likeness",
+            ),
             # Duplicates that share the first eight digits of a CNPJ, which are the firm's; the rest is the branch's.
             models.Index(
                 Left("tax_id", CNPJ_ROOT), condition=~models.Q(tax_id=""), name="company_by_cnpj_root"
@@ -98,12 +108,21 @@ class Contact(models.Model):
         ]
         indexes: ClassVar = [
             # Inbound matching, and `?email=` and `?phone=` of the API: emails @> ARRAY[…].
-            GinIndex(fields=["emails"], name="contact_by_email"),
-            GinIndex(fields=["phones"], name="contact_by_phone"),
+            GinIndex(fields=["emails"], gin_pending_list_limit=PENDING, name="contact_by_email"),
+            GinIndex(fields=["phones"], gin_pending_list_limit=PENDING, name="contact_by_phone"),
             # Search, and the filter of deals on text: pieces of the name, the first e-mail and the first phone.
-            GinIndex(fields=["words"], opclasses=["gin_trgm_ops"], name="contact_by_words"),
+            GinIndex(
+                fields=["words"],
+                opclasses=["gin_trgm_ops"],
+                gin_pending_list_limit=PENDING,
+                name="contact_by_words",
+            ),
             # Duplicates: names that are spelled alike.
-            GinIndex(OpClass(Folded("name"), name="gin_trgm_ops"), name="contact_by_likeness"),
+            GinIndex(
+                OpClass(Folded("name"), name="gin_trgm_ops"),
+                gin_pending_list_limit=PENDING,
+                name="contact_by_likeness",
+            ),
             # The list of contacts, page by page.
             models.Index(fields=["name", "id"], name="contact_by_name"),
             # What has changed since it was last compared with the others.

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.folding import words_of
 from crm.models.users import User
+from crm.trigrams import PENDING
 
 
 class DealsGoThroughTheDoor(TypeError):
@@ -207,7 +208,12 @@ class Deal(models.Model):
             # The deals list, newest first.
             models.Index(fields=["-created_at", "-id"], name="deal_newest_first"),
             # Search, and the filter on text: pieces of the title.
-            GinIndex(fields=["words"], opclasses=["gin_trgm_ops"], name="deal_by_words"),
+            GinIndex(
+                fields=["words"],
+                opclasses=["gin_trgm_ops"],
+                gin_pending_list_limit=PENDING,
+                name="deal_by_words",
+            ),
         ]
 
     def __str__(self) -> str:
