@@ -1,5 +1,6 @@
 """The page on which an administrator says how the recordings of an endpoint's calls are fetched."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -14,6 +15,7 @@ from crm.refusals import InvalidFields
 from crm.views.access import PageRequest, admin_required
 from webhooks.endpoints import update_endpoint
 from webhooks.models import InboundEndpoint
+from webhooks.presets import UnknownPreset, read_preset
 
 _NEEDED_BY = {
     "username": {"basic"},
@@ -48,7 +50,7 @@ class AccessForm(forms.Form):
     )
 
     def __init__(self, data: QueryDict | None = None, *, endpoint: InboundEndpoint) -> None:
-        told = endpoint.recording_auth
+        told = _present_or_suggested(endpoint)
         super().__init__(data, initial={**told, "hosts": "\n".join(told.get("hosts", []))})
         scheme = data.get("scheme") if data else None
         for name, schemes in _NEEDED_BY.items():
@@ -69,6 +71,17 @@ class AccessForm(forms.Form):
         if scheme in {"header", "query"}:
             value["name"] = given["name"]
         return {**value, "secret": given["secret"]} if given["secret"] else value
+
+
+def _present_or_suggested(endpoint: InboundEndpoint) -> Mapping[str, Any]:
+    """The access that is set; where none is, how the endpoint's preset says that its recordings are asked for."""
+    told: Mapping[str, Any] = endpoint.recording_auth
+    if told["scheme"] != "none":
+        return told
+    try:
+        return read_preset(endpoint.preset).recordings or told
+    except UnknownPreset:
+        return told
 
 
 @admin_required

@@ -27,6 +27,7 @@ SCHEMES = [
     ("twilio", "Twilio"),
     ("typeform", "Typeform"),
     ("woocommerce", "WooCommerce"),
+    ("zadarma", "Zadarma"),
     ("none", _("Not at all: whoever knows the URL")),
 ]
 # Field of the form: option of the scheme.

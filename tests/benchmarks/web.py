@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.error import URLError
 from urllib.request import urlopen
 
 from config.management.commands.run import read_procfile
@@ -50,5 +49,5 @@ def _answers(address: str) -> bool:
     try:
         with urlopen(address, timeout=5):
             return True
-    except URLError:
+    except OSError:
         return False

@@ -35,6 +35,20 @@ def test_an_administrator_sets_the_access_and_never_sees_the_secret_again(
     assert (endpoint.recording_auth, endpoint.recording_secret) == ({"scheme": "none"}, None)
 
 
+def test_the_form_begins_with_what_the_preset_knows_and_nothing_is_set_by_that(
+    as_alice: Client, endpoint: InboundEndpoint
+) -> None:
+    InboundEndpoint.objects.update(preset="twilio")
+    path = f"/webhooks/endpoints/{endpoint.pk}/recordings/"
+    page = as_alice.get(path).content.decode()
+    assert '<option value="basic" selected>' in page
+    assert "api.twilio.com</textarea>" in page
+    endpoint.refresh_from_db()
+    assert endpoint.recording_auth == {"scheme": "none"}
+    as_alice.post(path, {"scheme": "bearer", "secret": "x", "hosts": "api.example.com"})
+    assert "api.twilio.com" not in as_alice.get(path).content.decode()
+
+
 def test_an_access_that_makes_no_sense_is_told_beside_the_form(
     as_alice: Client, endpoint: InboundEndpoint
 ) -> None:

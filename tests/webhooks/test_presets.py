@@ -12,7 +12,9 @@ from tests.webhooks.conftest import Sender
 from webhooks.contents import judged, records_in
 from webhooks.endpoints import create_endpoint
 from webhooks.mapping import NotWanted, check_mapping
+from webhooks.models import InboundEndpoint
 from webhooks.presets import CATEGORIES, FOLDER, UnknownPreset, list_presets, read_preset
+from webhooks.recording_access import take_recording_auth
 
 PRESETS = {preset.key: preset for preset in list_presets()}
 LANGUAGES = ("en", "pt-br")
@@ -107,6 +109,13 @@ def documents_in(key: str, path: Path, told: dict[str, Any]) -> dict[str, object
         return {"ignored": error.why}
     assert judged(records)
     return {"documents": [record.document for record in records]}
+
+
+@pytest.mark.parametrize("key", [key for key, preset in PRESETS.items() if preset.recordings])
+def test_what_a_preset_says_of_recordings_may_be_set_once_there_are_credentials(key: str) -> None:
+    endpoint, told = InboundEndpoint(), PRESETS[key].recordings
+    take_recording_auth(endpoint, {**told, "username": "ana", "secret": "theirs"})
+    assert endpoint.recording_auth == {**told, "username": "ana"}
 
 
 @pytest.mark.parametrize(("key", "path"), EXAMPLES)

@@ -338,6 +338,47 @@ def test_the_example_of_twilios_documentation_is_let_in() -> None:
         assert not is_verified(endpoint, replace(signed, **other))
 
 
+ZADARMA = [  # each signature made with openssl, in the way of the vendor's library
+    (
+        b"event=NOTIFY_END&call_start=2026-11-24+10%3A15%3A07&caller_id=%2B5511955500115&called_did=551140001234",
+        "N2JiOWMzNjU0OGM5OGQ4ZGE0NTA5Y2JkZWVlNzJiNDAzNzY1Y2NmMQ==",
+    ),
+    (
+        b"event=NOTIFY_OUT_END&call_start=2026-11-24+11%3A00%3A00&destination=5521955500116&internal=100",
+        "MTI2YzBlZjFiNWM2Yjc5ZTM2NmY1ZTk1OGVkMTRlYzU1ZGViMzllNw==",
+    ),
+    (
+        b"event=NOTIFY_RECORD&call_id_with_rec=1795516507.1&pbx_call_id=in_0123456789abcdef0123456789abcdef01234567",
+        "OWRkMTJlOWExNzRlYWU2ZDhhZjIwZDcwYmQ4MzY3NmM4NDcxYWQwOA==",
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "signature"), ZADARMA)
+def test_zadarma_signs_the_fields_that_its_event_has(body: bytes, signature: str) -> None:
+    signed = Signed(
+        body=body,
+        headers={"signature": signature},
+        query={},
+        now=NOW,
+        content_type="application/x-www-form-urlencoded",
+    )
+    endpoint = InboundEndpoint(verification={"scheme": "zadarma"}, secret=SECRET)
+    assert is_verified(endpoint, signed)
+    others: list[dict[str, Any]] = [
+        {"body": body.replace(b"=NOTIFY_", b"=NOTIFIED_")},
+        {"body": body.replace(b"55", b"56").replace(b"1795", b"1796")},
+        {"body": b"event=NOTIFY_END"},
+        {"body": b'["event"]', "content_type": "application/json"},
+        {"body": b"{", "content_type": "application/json"},
+        {"headers": {"signature": base64.b64decode(signature).decode()}},
+        {"headers": {}},
+    ]
+    for other in others:
+        assert not is_verified(endpoint, replace(signed, **other))
+    assert not is_verified(InboundEndpoint(verification={"scheme": "zadarma"}, secret=""), signed)
+
+
 # ---- At the door ----
 
 

@@ -30,7 +30,7 @@ CATEGORIES = {
 }
 _NEEDED = frozenset({"name", "category", "verification", "mapping"})
 _SETTINGS = ("dedupe", "handshakes", "allow_get", "writing")
-_PARTS = _NEEDED | {*_SETTINGS, "secret", "source", "answer"}
+_PARTS = _NEEDED | {*_SETTINGS, "secret", "source", "answer", "recordings"}
 
 
 class UnknownPreset(ValueError):
@@ -46,7 +46,8 @@ class Preset:
     """`settings` are fields of an endpoint: `verification` without its secret, `mapping`, and others as needed.
 
     `secret_is_theirs` where the other system makes the secret and shows it. `source` is what new deals have as theirs.
-    `answer` is an expression over our usual answer, for senders who expect another one.
+    `answer` is an expression over our usual answer, for senders who expect another one. `recordings` says how they
+    are asked for, as an endpoint's `recording_auth` does, without the credentials; empty where the address is enough.
     """
 
     key: str
@@ -56,6 +57,7 @@ class Preset:
     secret_is_theirs: bool
     source: str
     answer: str
+    recordings: Mapping[str, Any]
 
     def guide(self, language: str) -> str:
         """The instructions as Markdown, with {url} where the endpoint's address belongs."""
@@ -103,4 +105,5 @@ def _read(key: str) -> Preset:
         secret_is_theirs=told.get("secret") == "theirs",
         source=told.get("source", ""),
         answer=told.get("answer", ""),
+        recordings=told.get("recordings", {}),
     )

@@ -26,6 +26,7 @@ from webhooks.verification.vendors import (
     TYPEFORM,
     WOOCOMMERCE,
 )
+from webhooks.verification.zadarma import ZADARMA
 
 __all__ = [
     "SCHEMES",
@@ -54,6 +55,7 @@ SCHEMES: dict[str, Scheme] = {
     "meta": META,
     "typeform": TYPEFORM,
     "woocommerce": WOOCOMMERCE,
+    "zadarma": ZADARMA,
 }
 
 
