@@ -14,6 +14,7 @@ _SENDER_SETTINGS = _("Change what the sender sends, or how; then have it send ag
 ADVICE: Mapping[str, Promise] = {
     Reason.METHOD: _("Have the sender use POST, or let the endpoint take GET requests too."),
     Reason.DISABLED: _("Switch the endpoint on; then have the sender send again."),
+    Reason.SETTING_UP: _("Switch the endpoint on; then what came before can be applied."),
     Reason.ADDRESS: _("If it is your sender, add its address to the networks of the endpoint."),
     Reason.RATE: _(
         "Raise the endpoint’s limit, or have the sender send more slowly. Most senders try again."

@@ -27,6 +27,7 @@ LONGEST_OVERLAP = timedelta(days=7)
 _FIELDS = {
     "name",
     "enabled",
+    "setting_up",
     "preset",
     "mapping",
     "matching",

@@ -63,6 +63,7 @@ class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for th
         fields: ClassVar = [
             "name",
             "enabled",
+            "setting_up",
             "response_mode",
             "default_pipeline",
             "default_stage",
@@ -84,6 +85,10 @@ class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for th
         super().__init__(data, instance=instance, initial=initial)
         if "scheme" in self.fields:
             self._offer_scheme(verification["scheme"])
+        if instance.pk:
+            del self.fields["setting_up"]  # it is switched on where it is seen what would happen
+        else:
+            self.fields["setting_up"].label = _("First look, then apply")
 
     def _offer_scheme(self, present: str) -> None:
         """One that is not chosen by hand but came with a preset can be kept."""
@@ -101,7 +106,7 @@ class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for th
             verification |= {"in": given["token_in"], "name": given["token_name"]}
         if given["own_secret"] and given["scheme"] != "none":
             verification["secret"] = given["own_secret"]
-        values = {name: given[name] for name in self.Meta.fields}
+        values = {name: given[name] for name in self.Meta.fields if name in given}
         return {**values, "verification": verification, "allowed_networks": given["networks"].split()}
 
     def take_refusal(self, refusal: InvalidFields) -> None:
@@ -117,7 +122,7 @@ class PresetForm(EndpointForm):
     scheme = token_in = token_name = networks = default_source = None  # type: ignore[assignment]  # Django's way of taking a field out
 
     class Meta(EndpointForm.Meta):
-        fields: ClassVar = ["name", "default_pipeline", "default_stage", "default_owner"]
+        fields: ClassVar = ["name", "setting_up", "default_pipeline", "default_stage", "default_owner"]
 
     def __init__(self, data: QueryDict | None = None, *, preset: Preset) -> None:
         self.preset = preset

@@ -1,10 +1,11 @@
 """The pages of what comes in: endpoints with their URLs and secrets, and the log of requests. For administrators."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
 from django.contrib import messages
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -13,15 +14,16 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from crm.formats import pretty_json
 from crm.ids import read_text_id
 from crm.refusals import InvalidFields
 from crm.views.access import PageRequest, admin_required
 from webhooks.advice import ADVICE
+from webhooks.endpoint_health import days_of
 from webhooks.endpoints import create_endpoint, delete_endpoint, rotate_secret, rotate_url, update_endpoint
 from webhooks.forms import EndpointForm, RequestFilter
 from webhooks.gallery import shelves
 from webhooks.landing_form import html_form_for
+from webhooks.masking import readable_body
 from webhooks.models import InboundEndpoint, InboundRequest
 from webhooks.presets import UnknownPreset, read_preset
 from webhooks.presets.guides import guide_as_html
@@ -32,39 +34,36 @@ from webhooks.samples import curl_for
 from webhooks.sender_form import SenderForm
 from webhooks.shown_once import keep_secret, take_secret
 from webhooks.snapshots import plain
+from webhooks.standing import counts_by_state
 
 PAGE = 50
 NEWER = 99
 OVERLAP = timedelta(days=1)
 _UNREAD = ("body", "headers", "changes", "errors")
-State = InboundRequest.State
+State, Reason = InboundRequest.State, InboundRequest.Reason
 
 
 @admin_required
 @require_safe
 def endpoints(request: PageRequest) -> HttpResponse:
-    since = timezone.now() - timedelta(days=1)
     last = InboundRequest.objects.filter(endpoint=OuterRef("pk")).newest_first()
-    today = Q(requests__received_at__gt=since)
-    refused = today & Q(requests__state__in=(State.REJECTED, State.FAILED))
     shown = (
         InboundEndpoint.objects.present()
-        .defer("secret", "previous_secret")
+        .defer("secret", "previous_secret", "mapping")
         .annotate(
-            last_at=Subquery(last.values("received_at")[:1]),
-            last_state=Subquery(last.values("state")[:1]),
-            today=Count("requests", filter=today),
-            refused_today=Count("requests", filter=refused),
+            last_at=Subquery(last.values("received_at")[:1]), last_state=Subquery(last.values("state")[:1])
         )
         .order_by("name", "pk")
     )
-    return render(request, "webhooks/endpoints.html", {"endpoints": shown, **tab_context()})
+    days = days_of([each.pk for each in shown], now=timezone.now())
+    rows = [(each, days[each.pk]) for each in shown]
+    return render(request, "webhooks/endpoints.html", {"rows": rows, **tab_context()})
 
 
 @admin_required
 @require_http_methods(["GET", "POST"])
 def new_endpoint(request: PageRequest) -> HttpResponse:
-    form = SenderForm(request.POST or None, instance=InboundEndpoint())
+    form = SenderForm(request.POST or None, instance=InboundEndpoint(setting_up=True))
     if form.is_valid() and (made := _save(request, form, None)):
         return redirect(made)
     context = {"form": form, "endpoint": None, "shelves": shelves()}
@@ -90,7 +89,8 @@ def endpoint(request: PageRequest, endpoint_id: int) -> HttpResponse:
         **_guide(found),
         "requests": found.requests.newest_first().defer(*_UNREAD).select_related("endpoint", "deal")[:PAGE],
         "job": found.replays.first(),
-        "can_replay_many": found.requests.filter(state__in=(State.REJECTED, State.FAILED)).exists(),
+        "can_replay_many": not found.setting_up and found.requests.left_undone().exists(),
+        "kept_for_later": _kept_for_later(found),
         "replay_form": ReplayForm(),
         "old_secret_until": found.previous_secret_until
         if found.previous_secret_until and found.previous_secret_until > timezone.now()
@@ -117,6 +117,14 @@ def _save(request: PageRequest, form: EndpointForm, found: InboundEndpoint | Non
     keep_secret(request, saved)
     messages.success(request, _("“%(name)s” is saved.") % {"name": saved.name})
     return saved
+
+
+def _kept_for_later(endpoint: InboundEndpoint) -> int:
+    """How many requests that came while it was set up can be applied now; counted up to one more than NEWER."""
+    if endpoint.setting_up:
+        return 0
+    kept = endpoint.requests.filter(state=State.IGNORED, reason=Reason.SETTING_UP).exclude(body=b"")
+    return kept[: NEWER + 1].count()
 
 
 def _guide(endpoint: InboundEndpoint) -> dict[str, object]:
@@ -174,7 +182,7 @@ def requests(request: PageRequest) -> HttpResponse:
     shown = found[:PAGE]
     context = {
         "filter": chosen,
-        "tabs": _tabs(request),
+        "tabs": _tabs(request, chosen),
         "requests": shown,
         "first_url": _url(request, before=None) if last else "",
         "next_url": _url(request, before=shown[-1].pk) if len(found) > PAGE else "",
@@ -189,21 +197,41 @@ def requests(request: PageRequest) -> HttpResponse:
 @admin_required
 @require_safe
 def newer_requests(request: PageRequest) -> HttpResponse:
-    """How many came after the id `?since=` that fit the filters, counted up to one more than NEWER."""
-    chosen, since = RequestFilter(request.GET), request.GET.get("since", "")
+    """How many came after the id `?since=` that fit the filters, counted up to one more than NEWER, and the rows among
+    `?seen=ID.VERSION` that have changed since.
+    """
+    chosen, since = RequestFilter(request.GET), read_text_id(request.GET.get("since", ""))
+    texts = map(read_text_id, request.GET.getlist("seen")[:PAGE])
+    seen = dict(text.split(".", 1) for text in texts if "." in text)
+    rows = InboundRequest.objects.filter(pk__in=seen).defer(*_UNREAD).select_related("endpoint", "deal")
     fresh = chosen.narrow(InboundRequest.objects.filter(pk__gt=since), now=timezone.now())
     context = {
         "count": fresh[: NEWER + 1].count(),
         "most": NEWER,
-        "url": _url(request, since=None),
+        "url": _url(request, since=None, seen=None),
+        "changed": [row for row in rows if row.version != seen[row.pk]],
     }
     return render(request, "webhooks/_newer.html", context)
 
 
-def _tabs(request: HttpRequest) -> list[tuple[str, str, str]]:
-    """(state, label, address) of each tab."""
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """`count` is None where it is not shown, and COUNTED + 1 where there are more."""
+
+    label: str
+    state: str
+    url: str
+    count: int | None
+
+
+def _tabs(request: HttpRequest, chosen: RequestFilter) -> list[Tab]:
+    is_narrowed = any(chosen.cleaned_data.get(name) for name in ("endpoint", "period"))
+    counts = {} if is_narrowed else counts_by_state()
     states = [("", pgettext("requests", "All")), *State.choices]
-    return [(value, str(label), _url(request, state=value or None, before=None)) for value, label in states]
+    return [
+        Tab(str(label), value, _url(request, state=value or None, before=None), counts.get(value))
+        for value, label in states
+    ]
 
 
 def _url(request: HttpRequest, **changes: str | None) -> str:
@@ -221,7 +249,7 @@ def inbound_request(request: PageRequest, request_id: str) -> HttpResponse:
     found = get_object_or_404(_whole(), pk=request_id)
     context = {
         "found": found,
-        "body": pretty_json(bytes(found.body).decode(errors="replace")),
+        "body": readable_body(found.body, content_type=found.content_type),
         "headers": sorted(found.headers.items()),
         "changes": [
             (path, plain(before), plain(after)) for path, (before, after) in sorted(found.changes.items())
@@ -233,10 +261,15 @@ def inbound_request(request: PageRequest, request_id: str) -> HttpResponse:
         ],
         "advice": ADVICE.get(found.reason, ""),
         **question_context(found),
-        "can_replay": found.reason in REPLAYABLE.get(found.state, ()) and not found.is_emptied,
+        "can_replay": _can_replay(found),
         "keep_days": settings.KEEP_BODIES_DAYS,
     }
     return render(request, "webhooks/request.html", context)
+
+
+def _can_replay(found: InboundRequest) -> bool:
+    is_undone = found.reason in REPLAYABLE.get(found.state, ())
+    return is_undone and not found.is_emptied and not found.endpoint.setting_up
 
 
 def _whole() -> QuerySet[InboundRequest]:

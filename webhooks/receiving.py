@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from webhooks import landing
-from webhooks.admission import Answered, Refused, admit
+from webhooks.admission import Admitted, Answered, Refused, admit
 from webhooks.arrivals import arrival_of
 from webhooks.dedupe import window
 from webhooks.documents import problem
@@ -108,15 +108,30 @@ def _taken_in(request: HttpRequest, endpoint: InboundEndpoint) -> HttpResponse |
     except Answered as answered:
         confirm(endpoint)
         return _settled(arrival, answered)
+    arrival = replace(arrival, content_type=admitted.content_type)
+    if endpoint.setting_up:
+        confirm(endpoint)
+        return answer(_kept_for_later(arrival, admitted))
     waits = endpoint.response_mode == InboundEndpoint.ResponseMode.WAIT
     stored = store(
-        replace(arrival, content_type=admitted.content_type),
+        arrival,
         body=admitted.body,
         dedupe_key=admitted.dedupe_key,
         window=window(endpoint.dedupe),
         at_work=waits,
     )
     return Waiting(request, stored) if waits and stored.state == State.RECEIVED else answer(stored)
+
+
+def _kept_for_later(arrival: Arrival, admitted: Admitted) -> InboundRequest:
+    """To be looked at while the endpoint is set up, and applied once it is switched on if somebody wants it."""
+    return keep(
+        arrival,
+        state=State.IGNORED,
+        reason=Reason.SETTING_UP,
+        body=admitted.body,
+        dedupe_key=admitted.dedupe_key,
+    )
 
 
 def answer(stored: InboundRequest) -> JsonResponse:

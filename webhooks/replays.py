@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django_q.tasks import async_task
@@ -25,7 +25,7 @@ State, Reason = InboundRequest.State, InboundRequest.Reason
 
 REPLAYABLE: dict[str, tuple[str, ...]] = {
     State.REJECTED: (Reason.INVALID, Reason.NO_MATCH),
-    State.IGNORED: (Reason.STALE, Reason.NO_MATCH, Reason.NOT_WANTED),
+    State.IGNORED: (Reason.STALE, Reason.NO_MATCH, Reason.NOT_WANTED, Reason.SETTING_UP),
     State.FAILED: (Reason.ERROR,),
 }
 SHIFT = timedelta(seconds=40)  # that a task works, well below its time limit
@@ -45,6 +45,8 @@ def replay(*, request_id: str, now: datetime) -> InboundRequest:
             raise NotReplayable(
                 _("Only what was rejected for its content, ignored or failed can be replayed.")
             )
+        if request.endpoint.setting_up:
+            raise NotReplayable(_still_set_up())
         if request.is_emptied:
             raise NotReplayable(
                 _("Its body was removed after %(days)d days, so there is nothing left to apply.")
@@ -54,6 +56,10 @@ def replay(*, request_id: str, now: datetime) -> InboundRequest:
             raise NotReplayable(_("A later request with the same content was applied already."))
         restart(request, now=now)
     return apply_request(request=InboundRequest.objects.get(pk=request_id), now=now)
+
+
+def _still_set_up() -> str:
+    return _("The endpoint is still being set up: switch it on first.")
 
 
 def _held_by_another(request: InboundRequest) -> bool:
@@ -68,7 +74,8 @@ def _held_by_another(request: InboundRequest) -> bool:
 
 @transaction.atomic
 def start_replay(*, endpoint_id: int, since: datetime, by: User | None) -> ReplayJob:
-    """Begin to apply anew, by tasks, what an endpoint rejected for its content or gave up since a time.
+    """Begin to apply anew, by tasks, what an endpoint rejected for its content, gave up, or kept while it was set up,
+    since a time.
 
     Raises InvalidFields where the bodies of that time are gone, or such a job is running already.
     """
@@ -77,6 +84,8 @@ def start_replay(*, endpoint_id: int, since: datetime, by: User | None) -> Repla
         text = _("Bodies are kept for %(days)d days.") % {"days": settings.KEEP_BODIES_DAYS}
         raise InvalidFields({"since": [text]})
     endpoint = InboundEndpoint.objects.present().select_for_update(no_key=True).get(pk=endpoint_id)
+    if endpoint.setting_up:
+        raise InvalidFields({"since": [_still_set_up()]})
     if ReplayJob.objects.filter(endpoint=endpoint, state=ReplayJob.State.RUNNING).exists():
         raise InvalidFields({"since": [_("This is going on already.")]})
     job = ReplayJob(endpoint=endpoint, since=since, until=new_request_id(), created_by=by)
@@ -125,6 +134,5 @@ def _work_one(job_id: int) -> bool:
 
 
 def _left(job: ReplayJob) -> QuerySet[InboundRequest]:
-    rejected = Q(state=State.REJECTED, reason__in=REPLAYABLE[State.REJECTED])
-    requests = InboundRequest.objects.filter(rejected | Q(state=State.FAILED), endpoint=job.endpoint_id)
+    requests = InboundRequest.objects.left_undone().filter(endpoint=job.endpoint_id)
     return requests.filter(received_at__gte=job.since, pk__gt=job.after, pk__lte=job.until)

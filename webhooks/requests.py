@@ -25,6 +25,7 @@ from webhooks.alerts import tell_given_up, tell_of_review
 from webhooks.applying import NeedsDecision, NothingToDo, apply_documents
 from webhooks.contents import judged, records_in
 from webhooks.documents import InvalidDocument, Problem, problem
+from webhooks.hours import counted_anew
 from webhooks.landing import landing_of
 from webhooks.mapping import NotWanted
 from webhooks.models import InboundEndpoint, InboundRequest
@@ -84,12 +85,18 @@ def keep(
     reason: InboundRequest.Reason,
     problems: Sequence[Problem] = (),
     body: bytes = b"",
+    dedupe_key: str = "",
 ) -> InboundRequest:
-    """Keep a request that will not be applied, as `rejected` or `ignored`. It holds no key: the sender may mend it
-    and send it again.
+    """Keep a request that will not be applied, as `rejected` or `ignored`. It does not hold its key: the sender may
+    mend it and send it again.
     """
     request = arrival.row(
-        state=state, reason=reason, errors=list(problems), body=body, processed_at=arrival.received_at
+        state=state,
+        reason=reason,
+        errors=list(problems),
+        body=body,
+        dedupe_key=dedupe_key,
+        processed_at=arrival.received_at,
     )
     request.save(force_insert=True)
     return request
@@ -310,8 +317,9 @@ def _write(request: InboundRequest, state: InboundRequest.State, *, now: datetim
     """From `received` to `state`, once. Raises FinishedMeanwhile."""
     fresh = {"reason": "", "detail": "", "errors": [], "changes": {}}
     result = {**fresh, **result, "state": state, "processed_at": now, "next_try_at": None}
-    if not InboundRequest.objects.waiting().filter(pk=request.pk).update(**result):
-        raise FinishedMeanwhile(request.pk)
+    with counted_anew(request, now=now):
+        if not InboundRequest.objects.waiting().filter(pk=request.pk).update(**result):
+            raise FinishedMeanwhile(request.pk)
     for name, value in result.items():
         setattr(request, name, value)
 
@@ -322,10 +330,12 @@ def _given_up() -> list[Problem]:
 
 @transaction.atomic
 def _give_up(request_id: str, *, now: datetime) -> None:
-    given_up = (
-        InboundRequest.objects.waiting()
-        .filter(pk=request_id)
-        .update(
+    waiting = InboundRequest.objects.waiting().filter(pk=request_id)
+    request = waiting.only("endpoint", "received_at").first()
+    if request is None:
+        return
+    with counted_anew(request, now=now):
+        given_up = waiting.update(
             state=State.FAILED,
             reason=Reason.ERROR,
             errors=in_every_language(_given_up(), _given_up),
@@ -333,7 +343,6 @@ def _give_up(request_id: str, *, now: datetime) -> None:
             next_try_at=None,
             processed_at=now,
         )
-    )
     if given_up:
         tell_given_up(request_id=request_id, now=now)
 

@@ -103,7 +103,7 @@ class SenderForm(EndpointForm):
 
     def values(self) -> dict[str, Any]:
         given = self.cleaned_data
-        values = {name: given[name] for name in self.Meta.fields}
+        values = {name: given[name] for name in self.Meta.fields if name in given}
         values["verification"] = self._verification(given)
         values["allowed_networks"] = given["networks"].split()
         if "dedupe_keys" in self.data:

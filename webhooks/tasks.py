@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from webhooks import lane, recordings, replays, retention
+from webhooks import hours, lane, recordings, replays, retention
 
 
 def apply_due() -> None:
@@ -26,6 +26,7 @@ def work_replays() -> None:
 def cut() -> None:
     """Remove what has grown old."""
     retention.cut(now=timezone.now())
+    hours.keep_last_day(now=timezone.now())
     recordings.cut_parts(now=timezone.now())
 
 

@@ -8,6 +8,8 @@ from django.db import connection
 from django.urls import reverse
 
 from crm import formats
+from webhooks.hours import totals
+from webhooks.models import InboundEndpoint
 
 WORST = 5
 LATEST = 500  # requests of an endpoint that are looked at, so that a busy one costs no more than others
@@ -45,7 +47,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Worst:
-    """An endpoint that refused something, with how many requests were looked at."""
+    """An endpoint that refused something, with how many requests it received."""
 
     name: str
     url: str
@@ -60,7 +62,12 @@ def refused_shares(*, since: datetime, latest: int = LATEST) -> list[Share]:
         return [Share(*row) for row in cursor.fetchall()]
 
 
-def worst_endpoints(*, since: datetime) -> Sequence[Worst]:
+def worst_endpoints(*, since: datetime, now: datetime) -> Sequence[Worst]:
+    """By the counters of their hours, the worst first."""
+    refusing = {pk: total for pk, total in totals(since=since, now=now).items() if total.refused}
+    worst = sorted(refusing, key=lambda pk: (-refusing[pk].refused / refusing[pk].taken, pk))[:WORST]
+    names = InboundEndpoint.objects.in_bulk(worst)
+    shares = [Share(pk, names[pk].name, refusing[pk].taken, refusing[pk].refused) for pk in worst]
     return [
         Worst(
             name=share.name,
@@ -68,5 +75,5 @@ def worst_endpoints(*, since: datetime) -> Sequence[Worst]:
             taken=formats.number(share.taken),
             refused=formats.percent(share.refused, of=share.taken),
         )
-        for share in refused_shares(since=since)[:WORST]
+        for share in shares
     ]

@@ -32,7 +32,7 @@ def insights(request: PageRequest) -> HttpResponse:
         "spans": SPANS,
         "sending": sending(span, now=now),
         "backlog": backlog(now=now),
-        "worst_endpoints": worst_endpoints(since=span.starts_at(now)[0]),
+        "worst_endpoints": worst_endpoints(since=span.starts_at(now)[0], now=now),
         "stopped": Destination.objects.present().exclude(status=Destination.Status.ACTIVE).count(),
         "alerts": told_alerts(),
         "workers": workers(now=now),

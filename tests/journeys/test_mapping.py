@@ -12,6 +12,18 @@ from webhooks.models import InboundEndpoint
 from webhooks.replays import work_replays
 
 pytestmark = pytest.mark.timeout(180)
+SURVEY = {
+    "type": "answer.new",
+    "id": "a",
+    "answer": {
+        "id": "77",
+        "person": {"name": "CARLA DIAS", "email": "carla@example.com"},
+        "score": 9,
+        "comment": "Quick and kind",
+        "at": 1767225600,
+        "tags": [],
+    },
+}
 BODY = {"lead": {"full name": "Maria Souza", "phone": "(11) 95550-0100"}, "total": "R$ 1.234,56"}
 
 
@@ -22,10 +34,10 @@ def endpoint(alice: User) -> InboundEndpoint:
     return InboundEndpoint.objects.create(name="Site", verification={"scheme": "none"})
 
 
-def post(endpoint: InboundEndpoint, body: Any, *, to: str) -> None:
-    """What the sender sends before anybody has built a mapping: it is rejected."""
+def post(endpoint: InboundEndpoint, body: Any, *, to: str, status: str = "rejected") -> None:
+    """What the sender sends before anybody has built a mapping, or has mended it."""
     sent = requests.post(f"{to}/in/{endpoint.key}/", json=body, timeout=30)
-    assert sent.json()["status"] == "rejected"
+    assert sent.json()["status"] == status
 
 
 def test_a_mapping_is_built_from_a_request_without_a_mouse(
@@ -69,16 +81,17 @@ def test_a_mapping_is_built_from_a_request_without_a_mouse(
 def test_an_unknown_system_is_connected_by_its_sample_broken_and_mended(
     open_page: Callable[..., Page], site: str, alice: User, endpoint: InboundEndpoint
 ) -> None:
+    InboundEndpoint.objects.update(setting_up=True)
     page = open_page(alice, f"/webhooks/endpoints/{endpoint.pk}/")
     page.get_by_role("link", name="Connect the system").click()
     expect(page.get_by_text("Waiting for a first request.")).to_be_visible()
-    post(endpoint, BODY, to=site)
+    post(endpoint, SURVEY, to=site, status="ignored")
     sample = page.get_by_role("group", name="Sample")
     expect(sample).to_be_visible()
-    for value, field, expression in (
-        ("Maria Souza", "Contact: Name", 'lead."full name"'),
-        ("(11) 95550-0100", "Contact: Phones", "[to_phone(lead.phone, 'BR')]"),
-        ("R$ 1.234,56", "Deal: Value", "to_money(total)"),
+    for value, field, expression, result in (
+        ("CARLA DIAS", "Contact: Name", "answer.person.name", "= CARLA DIAS"),
+        ("carla@example.com", "Contact: E-mails", "[trim(answer.person.email)]", "= carla@example.com"),
+        ("1767225600", "Event: When it happened", "to_datetime(answer.at)", "= 2026-01-01T00:00:00.000Z"),
     ):
         row = page.locator(".mapping-row", has=page.locator("option:checked", has_text=field))
         if not row.count():
@@ -90,28 +103,40 @@ def test_an_unknown_system_is_connected_by_its_sample_broken_and_mended(
         row.get_by_label("Expression", exact=True).focus()
         sample.get_by_role("button", name=value).click()
         expect(row.get_by_label("Expression", exact=True)).to_have_value(expression)
+        expect(row.locator(".row-result")).to_have_text(result)
+    name = page.locator(".mapping-row").first
+    name.get_by_label("Read as").select_option(label="Each word with a large first letter → Carla Dias")
+    expect(name.locator(".row-result")).to_have_text("= Carla Dias")
     page.get_by_role("button", name="Try the last 20").click()
     expect(page.get_by_text("1 of 1 request would be applied.")).to_be_visible()
-    save(page)
+    page.get_by_role("button", name="Save and switch on").click()
+    expect(page.get_by_text("“Site” is switched on.")).to_be_visible()
+    page.get_by_role("button", name="Apply them").click()
+    expect(page.get_by_text("0 of 1 are applied.")).to_be_visible()
+    work_replays()
+    expect(page.get_by_text("1 of 1 are applied.")).to_be_visible()
 
-    total = page.locator(".mapping-row").first.get_by_label("Expression", exact=True)
-    expect(total).to_have_value("to_money(total)")
-    total.fill("to_money(lead.phone)")
+    page.get_by_role("link", name="Edit the mapping").click()
+    email = page.locator(".mapping-row", has=page.locator("option:checked", has_text="Contact: E-mails"))
+    expression = email.get_by_label("Expression", exact=True)
+    expect(expression).to_have_value("[trim(answer.person.email)]")
+    expression.fill("[answer.person.name]")
     save(page)
-    post(endpoint, {**BODY, "order": 2}, to=site)
+    post(endpoint, {**SURVEY, "id": "b"}, to=site)
     page.reload()
-    total.fill("to_money(total)")
+    expression.fill("[trim(answer.person.email)]")
     page.get_by_role("button", name="Try the last 20").click()
     expect(page.get_by_text("2 of 2 requests would be applied.")).to_be_visible()
     save(page)
     page.goto(endpoint.get_absolute_url())
     page.get_by_role("button", name="Try the rejected again").click()
-    expect(page.get_by_text("0 of 2 are applied.")).to_be_visible()
+    expect(page.get_by_text("0 of 1 are applied.")).to_be_visible()
     work_replays()
-    expect(page.get_by_text("2 of 2 are applied.")).to_be_visible()
-    assert f"{Deal.objects.get().value}" == "1234.56"
+    expect(page.get_by_text("1 of 1 are applied.")).to_be_visible()
+    assert Deal.objects.get().title == "Carla Dias"
+    assert set(endpoint.requests.values_list("state", flat=True)) == {"applied"}
 
 
 def save(page: Page) -> None:
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_text("“Site” is saved.")).to_be_visible()

@@ -65,6 +65,7 @@ def test_a_new_endpoint_shows_its_secret_once_and_takes_what_is_signed_with_it(
         "max_body_bytes": 1024 * 1024,
         "handshakes": ["microsoft", "omie", "zadarma"],
         "allow_get": False,
+        "setting_up": False,
         "test_mode": False,
         "landing": None,
         "created_at": made.json()["created_at"],

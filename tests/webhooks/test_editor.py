@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from django.http import QueryDict
 from django.test import Client
+from django.utils import timezone
 
 from crm import expressions
 from crm.models import Contact, CustomField, Deal, Pipeline, User
+from crm.refusals import InvalidFields
 from tests.webhooks.conftest import Sender
 from webhooks.editor.lines import lines_of
 from webhooks.editor.offers import Offer
@@ -19,6 +21,7 @@ from webhooks.editor.words import Table, fixed, fixed_in, table_in, tabled
 from webhooks.mapping import check_mapping
 from webhooks.mapping.fields import Kind
 from webhooks.models import InboundEndpoint, InboundRequest
+from webhooks.replays import NotReplayable, replay, start_replay, work_replays
 
 BODY: dict[str, Any] = {
     "form": {"first name": "Ana", "fields": [{"name": "email", "value": "ana@example.com"}]},
@@ -397,3 +400,169 @@ def test_nobody_but_an_administrator_edits_mappings(endpoint: InboundEndpoint) -
 
 def test_rows_of_strange_keys_are_passed_over() -> None:
     assert rows_from(QueryDict("row=../x&row=k1&row-k1-field=deal.title")) == [Row("deal.title", key="k1")]
+
+
+# ---- Setting up, and switching on ----
+
+
+@pytest.fixture
+def unfinished(sender: Sender) -> Sender:
+    InboundEndpoint.objects.update(setting_up=True)
+    sender.endpoint.refresh_from_db()
+    return sender
+
+
+def test_what_comes_while_an_endpoint_is_set_up_is_kept_and_not_applied(unfinished: Sender) -> None:
+    answer = unfinished.post({"deal": {"title": "Early"}})
+    assert (answer.status_code, answer.json()["status"], answer.json()["reason"]) == (
+        200,
+        "ignored",
+        "setting_up",
+    )
+    request = InboundRequest.objects.get()
+    assert (bytes(request.body), request.holds_key) == (b'{"deal": {"title": "Early"}}', False)
+    with pytest.raises(NotReplayable):
+        replay(request_id=request.pk, now=timezone.now())
+    with pytest.raises(InvalidFields):
+        start_replay(endpoint_id=unfinished.endpoint.pk, since=timezone.now(), by=None)
+    assert Deal.objects.count() == 0
+
+
+def test_it_is_switched_on_with_what_was_tried_and_nothing_else(admin: Client, unfinished: Sender) -> None:
+    url = f"/webhooks/endpoints/{unfinished.endpoint.pk}/"
+    for name in ("Ana", "Bia"):
+        unfinished.post({"name": name})
+    draft = form([("deal.title", "", "name")])
+    seen = admin.post(f"{url}mapping/trial/", draft).context["seen"]
+    changed = admin.post(f"{url}mapping/", {**form([("deal.title", "", "'x'")]), "switch_on": seen})
+    assert "This has changed since it was tried." in changed.content.decode()
+    endpoint = InboundEndpoint.objects.get()
+    assert (endpoint.setting_up, endpoint.mapping) == (True, None)
+    assert admin.post(f"{url}mapping/", draft).status_code == 302  # saved, to go on later
+    assert InboundEndpoint.objects.get().setting_up
+    assert admin.post(f"{url}mapping/", {**draft, "switch_on": seen}).url == url
+    assert not InboundEndpoint.objects.get().setting_up
+    assert unfinished.post({"name": "Eva"}).json()["status"] == "applied"
+    assert admin.get(url).context["kept_for_later"] == 2
+    admin.post(f"{url}replay/", {"days": "30"})
+    work_replays()
+    assert sorted(Deal.objects.values_list("title", flat=True)) == ["Ana", "Bia", "Eva"]
+    assert admin.get(url).context["kept_for_later"] == 0
+
+
+def test_a_new_endpoint_begins_in_setting_up_if_its_page_says_so(admin: Client, pipeline: Pipeline) -> None:
+    new = "/webhooks/endpoints/new/"
+    assert admin.get(new).context["form"]["setting_up"].value() is True
+    data = {
+        "name": "Shop",
+        "enabled": "on",
+        "scheme": "none",
+        "response_mode": "wait",
+        "max_body_bytes": 1000,
+    }
+    admin.post(new, {**data, "setting_up": "on"})
+    endpoint = InboundEndpoint.objects.get()
+    assert endpoint.setting_up
+    assert "Being set up" in admin.get("/webhooks/").content.decode()
+    admin.post(endpoint.get_absolute_url(), data)
+    assert InboundEndpoint.objects.get().setting_up  # its form does not switch it on by the way
+
+
+# ---- Systems that nobody has told us of: what is clicked in their first request makes the mapping ----
+
+OPPORTUNITY = {
+    "event": "opportunity.new",
+    "records": [
+        {
+            "id": 7731,
+            "name": "New shop",
+            "party": {"name": "Padaria Aurora", "kind": "organisation"},
+            "milestone": {"name": "Bid"},
+            "value": {"amount": 1250000, "currency": "BRL"},
+            "expected": "2026-12-31",
+        }
+    ],
+}
+PROSPECT = {
+    "data": {
+        "type": "prospect",
+        "attributes": {
+            "firstName": "Rui",
+            "emails": ["rui@example.com", "r@example.com"],
+            "phone": "1155500100",
+        },
+        "relationships": {"owner": {"id": 3}},
+    },
+    "meta": {"at": "2026-11-24T12:00:00-03:00", "name": "prospect.created"},
+}
+
+
+@pytest.mark.parametrize(
+    ("body", "each", "clicks", "made"),
+    [
+        (
+            OPPORTUNITY,
+            "records",
+            {
+                "deal.title": ("name", ""),
+                "company.name": ("party.name", ""),
+                "deal.value": ("value.amount", "from_minor(value.amount, value.currency)"),
+                "deal.expected_close_on": ("expected", ""),
+                "deal.stage": ("milestone.name", """lookup(milestone.name, `{"Bid": "Proposal"}`)"""),
+            },
+            ("New shop", "12500.00", "Proposal", "2026-12-31", "Padaria Aurora"),
+        ),
+        (
+            PROSPECT,
+            "",
+            {
+                "deal.title": ("data.attributes.firstName", ""),
+                "contact.emails": ("data.attributes.emails[0]", "data.attributes.emails"),
+                "contact.phones": ("data.attributes.phone", ""),
+                "occurred_at": ("meta.at", ""),
+            },
+            ("Rui", "0.00", "New", "None", "rui@example.com r@example.com +551155500100"),
+        ),
+    ],
+)
+def test_an_unknown_system_is_connected_by_clicks_broken_and_mended(
+    admin: Client,
+    unfinished: Sender,
+    body: dict[str, Any],
+    each: str,
+    clicks: dict[str, tuple[str, str]],
+    made: tuple[str, ...],
+) -> None:
+    url = f"{unfinished.endpoint.get_absolute_url()}mapping/"
+    unfinished.post(body)
+    rows = []
+    for field, (value, read) in clicks.items():
+        data = form([(field, "", "")], sample=InboundRequest.objects.get().pk, each=each, this="k0")
+        name = "read" if read else "pick"
+        data[f"row-k0-{name}"] = read or value
+        answer = admin.post(f"{url}row/", data, headers={"HX-Trigger-Name": f"row-k0-{name}"})
+        rows.append((field, "", answer.context["shown"].row.expression))
+    draft = form(rows, each=each)
+    tried = admin.post(f"{url}trial/", draft).context
+    assert [(trial.state, trial.problem) for trial in tried["trials"]] == [("applied", "")]
+    admin.post(url, {**draft, "switch_on": tried["seen"]})
+    replay(request_id=InboundRequest.objects.get().pk, now=timezone.now())
+    deal = Deal.objects.get()
+    people = (
+        [*deal.contact.emails, *deal.contact.phones] if deal.contact else [deal.company and deal.company.name]
+    )
+    told = (
+        deal.title,
+        f"{deal.value}",
+        deal.stage.name,
+        f"{deal.expected_close_on}",
+        " ".join(map(str, people)),
+    )
+    assert told == made
+    broken = [(field, free, "'x@'" if field == "contact.emails" else text) for field, free, text in rows]
+    broken = [(field, free, "'x'" if field == "deal.stage" else text) for field, free, text in broken]
+    admin.post(url, form(broken, each=each))
+    assert unfinished.post({**body, "again": 1}).json()["status"] == "rejected"
+    admin.post(url, draft)
+    rejected = InboundRequest.objects.get(state="rejected")
+    assert replay(request_id=rejected.pk, now=timezone.now()).state == "applied"

@@ -5,6 +5,7 @@ import pytest
 from django.test import Client
 
 from crm.models import Deal, Pipeline, Stage, User
+from webhooks import standing
 from webhooks.advice import ADVICE
 from webhooks.endpoints import create_endpoint
 from webhooks.models import InboundEndpoint, InboundRequest
@@ -126,8 +127,8 @@ def test_a_deleted_endpoint_is_gone_and_its_requests_stay(browser: Client, endpo
 def test_the_list_counts_what_came_and_what_was_refused(browser: Client, endpoint: InboundEndpoint) -> None:
     post(browser, endpoint, {"deal": {"title": "An order"}})
     post(browser, endpoint, {"deal": {"title": "Another", "value": "much"}})
-    (row,) = browser.get("/webhooks/").context["endpoints"]
-    assert (row.today, row.refused_today) == (2, 1)
+    ((row, day),) = browser.get("/webhooks/").context["rows"]
+    assert (day.taken, day.refused) == (2, 1)
     assert row.last_at == InboundRequest.objects.newest_first()[0].received_at
     assert "Refusing" in browser.get("/webhooks/").content.decode()
     post(browser, endpoint, {"deal": {"title": "A third"}})
@@ -180,6 +181,57 @@ def test_a_body_that_is_nested_without_end_is_shown_as_it_came(
     request = InboundRequest.objects.get()
     assert (request.state, request.reason) == ("rejected", "malformed")
     assert browser.get(request.get_absolute_url()).context["body"] == deep
+
+
+def test_secrets_in_a_body_are_masked_where_it_is_shown_and_stay_where_it_is_kept(
+    browser: Client, endpoint: InboundEndpoint
+) -> None:
+    body = {"list": [{"api_key": "abc-123", "key": "email"}], "token": {"access_token": "abc-456"}}
+    request = post(browser, endpoint, body)
+    shown = browser.get(request.get_absolute_url()).context["body"]
+    assert json.loads(shown) == {
+        "list": [{"api_key": "•••", "key": "email"}],
+        "token": {"access_token": "•••"},
+    }
+    assert b"abc-456" in bytes(InboundRequest.objects.get().body)
+    form_type = "application/x-www-form-urlencoded"
+    browser.post(f"/in/{endpoint.key}/", "name=Ana&senha=abc-789", content_type=form_type)
+    request = InboundRequest.objects.newest_first()[0]
+    assert browser.get(request.get_absolute_url()).context["body"] == "name=Ana&senha=•••"
+
+
+def test_the_tabs_of_the_log_say_how_many_are_in_each_state(
+    browser: Client, endpoint: InboundEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for value in ("1", "much", "plenty"):
+        post(browser, endpoint, {"deal": {"title": "An order", "value": value}})
+    tabs = {tab.state: tab.count for tab in browser.get(REQUESTS).context["tabs"]}
+    assert tabs == {
+        "": None,
+        "received": 0,
+        "applied": 1,
+        "duplicate": 0,
+        "rejected": 2,
+        "failed": 0,
+        "ignored": 0,
+    }
+    monkeypatch.setattr(standing, "COUNTED", 1)
+    assert standing.counts_by_state()["rejected"] == 2  # one more than is counted
+    narrowed = browser.get(f"{REQUESTS}?period=hour").context["tabs"]
+    assert {tab.count for tab in narrowed} == {None}
+
+
+def test_a_row_of_the_log_follows_its_state(browser: Client, endpoint: InboundEndpoint) -> None:
+    request = post(browser, endpoint, {"deal": {"title": "An order", "stage": "Paid"}})
+    seen = f"{request.pk}.{request.version}"
+    assert f'value="{seen}"' in browser.get(REQUESTS).content.decode()
+    newer = f"{REQUESTS}newer/?since={request.pk}&seen={seen}"
+    assert request.pk not in browser.get(newer).content.decode()
+    Stage.objects.create(pipeline=Pipeline.objects.get(), name="Paid", position=1)
+    browser.post(f"{request.get_absolute_url()}replay/")
+    told = browser.get(newer).content.decode()
+    assert f'<tr id="{request.pk}" hx-swap-oob="true">' in told
+    assert "Applied" in told
 
 
 def test_the_log_can_be_narrowed(browser: Client, endpoint: InboundEndpoint) -> None:

@@ -237,6 +237,7 @@ class EndpointSerializer(StrictModelSerializer[InboundEndpoint]):
             "id",
             "name",
             "enabled",
+            "setting_up",
             "url",
             "preset",
             "verification",

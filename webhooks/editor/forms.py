@@ -2,6 +2,7 @@
 
 import json
 from copy import copy
+from hashlib import sha256
 from typing import Any
 
 from django import forms
@@ -161,6 +162,12 @@ def drafted(
     except InvalidFields as refusal:
         wrong = [(name.removeprefix("mapping."), " ".join(texts)) for name, texts in refusal.errors.items()]
     return (None, wrong) if wrong else (draft, [])
+
+
+def fingerprint(draft: InboundEndpoint) -> str:
+    """Of what decides what becomes of a request: who has seen it has seen what would happen."""
+    decisive = [draft.mapping, draft.matching, draft.writing]
+    return sha256(json.dumps(decisive, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def initial_of(endpoint: InboundEndpoint) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The editor of an endpoint's mapping: the page, its rows, and the preview beside it. For administrators."""
 
 import json
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from crm.models import Deal
 from crm.refusals import InvalidFields
 from crm.views.access import PageRequest, admin_required
-from webhooks.editor.forms import MappingForm, as_text, drafted
+from webhooks.editor.forms import MappingForm, as_text, drafted, fingerprint
 from webhooks.editor.lines import lines_of
 from webhooks.editor.offers import Offer
 from webhooks.editor.readings import Reader
@@ -36,9 +37,11 @@ def mapping(request: PageRequest, endpoint_id: int) -> HttpResponse:
     """The editor with a sample: the last request that came, the one of `?sample=`, or what was pasted."""
     endpoint = _found(endpoint_id)
     form = MappingForm(request.POST or None, endpoint=endpoint)
-    if form.is_bound and form.is_valid() and _save(form, endpoint):
-        messages.success(request, _("“%(name)s” is saved.") % {"name": endpoint.name})
-        return redirect("endpoint-mapping", endpoint.pk)
+    seen = request.POST.get("switch_on", "")
+    if form.is_bound and form.is_valid() and _save(form, endpoint, seen=seen):
+        text = _("“%(name)s” is switched on.") if seen else _("“%(name)s” is saved.")
+        messages.success(request, text % {"name": endpoint.name})
+        return redirect("endpoint" if seen else "endpoint-mapping", endpoint.pk)
     told = request.POST if form.is_bound else request.GET
     sample = sample_from(told, endpoint) or (None if form.is_bound else newest_sample(endpoint))
     context = {
@@ -59,9 +62,19 @@ def _found(endpoint_id: int) -> InboundEndpoint:
     return get_object_or_404(InboundEndpoint.objects.present(), pk=endpoint_id)
 
 
-def _save(form: MappingForm, endpoint: InboundEndpoint) -> bool:
+def _save(form: MappingForm, endpoint: InboundEndpoint, *, seen: str) -> bool:
+    """Save what is filled in, and switch the endpoint on if `seen` is the fingerprint of it: what was tried is what
+    is then applied.
+    """
     try:
-        update_endpoint(endpoint_id=endpoint.pk, fields=form.values())
+        fields = form.values()
+        if seen and seen != fingerprint(form.draft(copy(endpoint))):
+            form.add_error(
+                None, _("This has changed since it was tried. Look once more at what would happen.")
+            )
+            return False
+        switched = {"setting_up": False, "enabled": True} if seen else {}
+        update_endpoint(endpoint_id=endpoint.pk, fields={**fields, **switched})
     except InvalidFields as refusal:
         form.take_refusal(refusal)
         return False

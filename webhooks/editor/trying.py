@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_POST, require_safe
 
 from crm.views.access import PageRequest, admin_required
-from webhooks.editor.forms import drafted
+from webhooks.editor.forms import drafted, fingerprint
 from webhooks.editor.samples import offered_requests, sample_of, with_bodies
 from webhooks.models import InboundEndpoint, InboundRequest
 from webhooks.preview import preview
@@ -51,7 +51,12 @@ def mapping_trial(request: PageRequest, endpoint_id: int) -> HttpResponse:
     draft, wrong = drafted(request.POST, endpoint)
     came = with_bodies(endpoint)[:MOST_TRIED] if draft else []
     trials = [_try(draft, each) for each in came if draft]
-    context = {"trials": trials, "wrong": wrong, "fit": sum(each.state == State.APPLIED for each in trials)}
+    context = {
+        "trials": trials,
+        "wrong": wrong,
+        "fit": sum(each.state == State.APPLIED for each in trials),
+        "seen": fingerprint(draft) if draft and endpoint.setting_up else "",
+    }
     return render(request, "webhooks/_mapping_trial.html", context)
 
 

@@ -29,6 +29,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=120, verbose_name='name')),
                 ('enabled', models.BooleanField(default=True, verbose_name='enabled')),
+                ('setting_up', models.BooleanField(default=False, verbose_name='being set up')),
                 ('key', models.CharField(default=webhooks.models.endpoints.new_key, editable=False, max_length=64, unique=True)),
                 ('preset', models.CharField(blank=True, max_length=40, verbose_name='preset')),
                 ('verification', models.JSONField(default=webhooks.models.endpoints.default_verification, verbose_name='verification')),
@@ -71,7 +72,7 @@ class Migration(migrations.Migration):
                 ('id', crm.ids.IdField(default=webhooks.models.requests.new_request_id, editable=False, max_length=36, primary_key=True, serialize=False)),
                 ('received_at', models.DateTimeField(verbose_name='received')),
                 ('state', models.CharField(choices=[('received', 'Received'), ('applied', 'Applied'), ('duplicate', 'Duplicate'), ('rejected', 'Rejected'), ('failed', 'Failed'), ('ignored', 'Ignored')], default='received', max_length=10, verbose_name='state')),
-                ('reason', models.CharField(blank=True, choices=[('method', 'This method is not taken.'), ('disabled', 'The endpoint is switched off.'), ('address', "The sender's address is not allowed."), ('rate', 'Too many requests in one minute.'), ('size', 'The body is too large.'), ('content_type', 'A body of this type is not read.'), ('origin', 'The page it was sent from is not allowed.'), ('signature', 'The signature or token is missing, wrong or too old.'), ('malformed', 'The body is not what it is declared to be.'), ('invalid', 'The content is not valid.'), ('no_match', 'No deal matches.'), ('handshake', 'The sender only asked whether the address is right.'), ('honeypot', 'The field that people do not see was filled in.'), ('stale', 'Something newer was applied already.'), ('not_wanted', 'The mapping says that there is nothing to do.'), ('review', 'Several deals match: somebody has to choose.'), ('erased', 'The person it was about was erased.'), ('error', 'Something went wrong on our side.')], max_length=20, verbose_name='reason')),
+                ('reason', models.CharField(blank=True, choices=[('method', 'This method is not taken.'), ('disabled', 'The endpoint is switched off.'), ('setting_up', 'The endpoint is still being set up.'), ('address', "The sender's address is not allowed."), ('rate', 'Too many requests in one minute.'), ('size', 'The body is too large.'), ('content_type', 'A body of this type is not read.'), ('origin', 'The page it was sent from is not allowed.'), ('signature', 'The signature or token is missing, wrong or too old.'), ('malformed', 'The body is not what it is declared to be.'), ('invalid', 'The content is not valid.'), ('no_match', 'No deal matches.'), ('handshake', 'The sender only asked whether the address is right.'), ('honeypot', 'The field that people do not see was filled in.'), ('stale', 'Something newer was applied already.'), ('not_wanted', 'The mapping says that there is nothing to do.'), ('review', 'Several deals match: somebody has to choose.'), ('erased', 'The person it was about was erased.'), ('error', 'Something went wrong on our side.')], max_length=20, verbose_name='reason')),
                 ('dedupe_key', models.CharField(blank=True, max_length=300, verbose_name='recognised by')),
                 ('holds_key', models.BooleanField(default=False)),
                 ('errors', models.JSONField(blank=True, default=list, verbose_name='errors')),
@@ -97,7 +98,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'inbound request',
                 'verbose_name_plural': 'inbound requests',
-                'indexes': [models.Index(fields=['endpoint', '-received_at', '-id'], name='request_log_of_an_endpoint'), models.Index(fields=['-received_at', '-id'], name='request_log'), models.Index(condition=models.Q(('state', 'received')), fields=['next_try_at'], name='request_waiting'), models.Index(condition=models.Q(('deal__isnull', False)), fields=['deal', '-received_at'], name='request_of_a_deal'), models.Index(condition=models.Q(models.Q(('state', 'received'), _negated=True), models.Q(('body', b''), _negated=True)), fields=['received_at'], name='request_with_a_body'), django.contrib.postgres.indexes.GinIndex(condition=models.Q(('deals', []), _negated=True), fields=['deals'], name='request_of_several_deals'), models.Index(condition=models.Q(('reason', 'review'), ('state', 'received')), fields=['received_at'], name='request_to_review')],
+                'indexes': [models.Index(fields=['endpoint', '-received_at', '-id'], name='request_log_of_an_endpoint'), models.Index(fields=['-received_at', '-id'], name='request_log'), models.Index(fields=['state', '-received_at', '-id'], name='request_log_of_a_state'), models.Index(condition=models.Q(('state', 'received')), fields=['next_try_at'], name='request_waiting'), models.Index(condition=models.Q(('deal__isnull', False)), fields=['deal', '-received_at'], name='request_of_a_deal'), models.Index(condition=models.Q(models.Q(('state', 'received'), _negated=True), models.Q(('body', b''), _negated=True)), fields=['received_at'], name='request_with_a_body'), django.contrib.postgres.indexes.GinIndex(condition=models.Q(('deals', []), _negated=True), fields=['deals'], name='request_of_several_deals'), models.Index(condition=models.Q(('reason', 'review'), ('state', 'received')), fields=['received_at'], name='request_to_review')],
                 'constraints': [models.UniqueConstraint(condition=models.Q(('holds_key', True)), fields=('endpoint', 'dedupe_key'), name='one_request_per_endpoint_holds_a_key')],
             },
         ),
@@ -133,6 +134,21 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['-id'],
                 'indexes': [models.Index(condition=models.Q(('state', 'running')), fields=['id'], name='replay_job_running')],
+            },
+        ),
+        migrations.CreateModel(
+            name='EndpointHour',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('hour', models.DateTimeField()),
+                ('applied', models.PositiveIntegerField(default=0)),
+                ('refused', models.PositiveIntegerField(default=0)),
+                ('others', models.PositiveIntegerField(default=0)),
+                ('endpoint', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='hours', to='webhooks.inboundendpoint')),
+            ],
+            options={
+                'indexes': [models.Index(fields=['hour'], name='endpoint_hour_by_hour')],
+                'constraints': [models.UniqueConstraint(fields=('endpoint', 'hour'), name='an_hour_of_an_endpoint_is_counted_in_one_row')],
             },
         ),
     ]

@@ -59,6 +59,8 @@ class InboundEndpoint(models.Model):
 
     name = models.CharField(_("name"), max_length=120)
     enabled = models.BooleanField(_("enabled"), default=True)
+    # What comes in is kept to be looked at, and not applied.
+    setting_up = models.BooleanField(_("being set up"), default=False)
     key = models.CharField(max_length=64, unique=True, default=new_key, editable=False)
     preset = models.CharField(_("preset"), max_length=40, blank=True)
     # {"scheme": …} and what the scheme needs besides its secret; see webhooks.verification.

@@ -29,6 +29,13 @@ class RequestQuerySet(models.QuerySet["InboundRequest"]):
         """Waiting for a person to choose the deal."""
         return self.waiting().filter(reason=InboundRequest.Reason.REVIEW)
 
+    def left_undone(self) -> "RequestQuerySet":
+        """Not applied, for what may be mended since: what was rejected for its content, given up, or came too early."""
+        reasons = InboundRequest.Reason
+        rejected = models.Q(state="rejected", reason__in=(reasons.INVALID, reasons.NO_MATCH))
+        early = models.Q(state="ignored", reason=reasons.SETTING_UP)
+        return self.filter(rejected | early | models.Q(state="failed"))
+
     def of_deal(self, deal_id: int) -> "RequestQuerySet":
         """Those that were about a deal, alone or among others."""
         return self.filter(models.Q(deal=deal_id) | models.Q(deals__contains=[deal_id]))
@@ -50,6 +57,7 @@ class InboundRequest(models.Model):
 
         METHOD = "method", _("This method is not taken.")
         DISABLED = "disabled", _("The endpoint is switched off.")
+        SETTING_UP = "setting_up", _("The endpoint is still being set up.")
         ADDRESS = "address", _("The sender's address is not allowed.")
         RATE = "rate", _("Too many requests in one minute.")
         SIZE = "size", _("The body is too large.")
@@ -130,6 +138,8 @@ class InboundRequest(models.Model):
             models.Index(fields=["endpoint", "-received_at", "-id"], name="request_log_of_an_endpoint"),
             # The log of all endpoints, newest first.
             models.Index(fields=["-received_at", "-id"], name="request_log"),
+            # The log of one state, newest first, and how many there are.
+            models.Index(fields=["state", "-received_at", "-id"], name="request_log_of_a_state"),
             # What the sweeper takes up: stored, not yet applied.
             models.Index(
                 fields=["next_try_at"], condition=models.Q(state="received"), name="request_waiting"
@@ -161,6 +171,11 @@ class InboundRequest(models.Model):
 
     def get_absolute_url(self) -> str:
         return f"/webhooks/requests/{self.pk}/"
+
+    @property
+    def version(self) -> str:
+        """What a page that shows it compares to notice that it has moved on."""
+        return f"{self.state}-{self.reason}"
 
     @property
     def is_emptied(self) -> bool:

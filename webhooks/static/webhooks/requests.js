@@ -1,4 +1,9 @@
-// A page that nobody looks at does not ask for what is new.
+// A page that nobody looks at, or that is paused, does not ask for what is new and what has changed.
+const live = document.getElementById("live");
+
 document.getElementById("newer")?.addEventListener("htmx:beforeRequest", (event) => {
-  if (document.hidden) event.preventDefault();
+  if (document.hidden || live.ariaPressed === "false") event.preventDefault();
+});
+live?.addEventListener("click", () => {
+  live.ariaPressed = String(live.ariaPressed === "false");
 });
