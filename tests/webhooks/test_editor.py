@@ -440,7 +440,7 @@ def test_it_is_switched_on_with_what_was_tried_and_nothing_else(admin: Client, u
     assert (endpoint.setting_up, endpoint.mapping) == (True, None)
     assert admin.post(f"{url}mapping/", draft).status_code == 302  # saved, to go on later
     assert InboundEndpoint.objects.get().setting_up
-    assert admin.post(f"{url}mapping/", {**draft, "switch_on": seen}).url == url
+    assert admin.post(f"{url}mapping/", {**draft, "switch_on": seen})["Location"] == url
     assert not InboundEndpoint.objects.get().setting_up
     assert unfinished.post({"name": "Eva"}).json()["status"] == "applied"
     assert admin.get(url).context["kept_for_later"] == 2
