@@ -25,6 +25,7 @@ from automations.wake import drains_at_work, queue_drain, slot_of
 from crm import deals
 from crm.actors import Actor
 from crm.models import Deal, Stage
+from tests.crm.deals import many_deals
 from tests.processes import eventually
 from tests.receivers import Receiver, close, hang, redirect, slow, status
 from webhooks.models import InboundEndpoint
@@ -123,7 +124,7 @@ def test_what_was_never_queued_is_sent_all_the_same(
 def test_two_workers_at_once_send_each_delivery_once(
     stages: list[Stage], actor: Actor, rule: Rule, receiver: Receiver, sending: Start
 ) -> None:
-    made = [deals.create_deal(actor=actor, stage=stages[0], title=f"deal {n}") for n in range(60)]
+    made = many_deals(60, stage=stages[0], actor=actor)
     sending("one")
     sending("two")
     for deal in made:
@@ -228,7 +229,7 @@ def test_what_was_claimed_ahead_is_given_back_when_its_destination_stops_answeri
 ) -> None:
     receiver.answer(*[200] * 40, hang)
     update_destination(destination_id=rule.destination_id, fields={"max_in_flight": 2, "timeout_seconds": 8})
-    made = [deals.create_deal(actor=actor, stage=stages[0], title=f"deal {n}") for n in range(90)]
+    made = many_deals(90, stage=stages[0], actor=actor)
     deals.bulk_move(deal_ids=[deal.pk for deal in made], stage=stages[1], actor=actor)
     sending()
     eventually(lambda: len(receiver.requests) == 42)

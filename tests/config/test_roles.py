@@ -4,10 +4,9 @@ A new address fails `test_every_address_says_for_whom_it_is`. It needs its name 
 below and, where an argument is new, something to open it on in `tests.routes`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from enum import Enum, auto
-from typing import Any
 
 import pytest
 from django.db import transaction
@@ -165,11 +164,9 @@ def test_every_address_says_for_whom_it_is(
 
 
 @pytest.fixture(scope="module")
-def arguments(django_db_setup: None, django_db_blocker: Any) -> Iterator[Arguments]:
+def arguments(whole_module: None) -> Arguments:
     """The demo is loaded once; each request is taken back by itself."""
-    with django_db_blocker.unblock(), transaction.atomic():
-        yield demo_with_one_of_each()
-        transaction.set_rollback(True)
+    return demo_with_one_of_each()
 
 
 def client_of(role: str) -> Client:
