@@ -271,13 +271,33 @@ def test_experts_write_json_and_several_mappings_are_kept_as_that(
         ["fields", "when"],
         ["fields"],
     ]
-    assert admin.get(url).context["form"]["mode"].value() == "json"
+    assert json.loads(admin.get(url).context["form"]["text"].value())[0]["when"] == "a"
     wrong = admin.post(url, form([], mode="json", text='{"fields": '))
     assert "This is no JSON (line 1, column 12)." in wrong.content.decode()
     refused = admin.post(url, form([], mode="json", text='{"fields": {"deal.x": "a"}}'))
     assert "fields.deal.x" in refused.content.decode()
     assert admin.post(url, form([], mode="json", text="")).status_code == 302
     assert InboundEndpoint.objects.get().mapping is None
+
+
+def test_of_several_mappings_each_is_edited_in_rows(admin: Client, endpoint: InboundEndpoint) -> None:
+    first = {"when": "kind == 'a'", "fields": {"deal.title": "a"}}
+    rest = {"fields": {"deal.title": "b"}}
+    InboundEndpoint.objects.update(mapping=[first, rest])
+    url = f"/webhooks/endpoints/{endpoint.pk}/mapping/"
+    shown = admin.get(f"{url}?part=1").context["form"]
+    assert (shown["mode"].value(), [row.expression for row in shown.rows]) == ("rows", ["b"])
+    admin.post(url, form([("deal.title", "", "c")], part="1"))
+    assert InboundEndpoint.objects.get().mapping == [first, {"fields": {"deal.title": "c"}}]
+    wrong = admin.post(url, form([("deal.title", "", "name[")], part="1"))
+    assert 'id="row-k0-error"' in wrong.content.decode()
+    made = admin.post(url, form([("deal.title", "", "d")], part="2", when="kind == 'd'"))
+    assert made["Location"] == f"{url}?part=1"  # before the one that takes everything
+    new = {"when": "kind == 'd'", "fields": {"deal.title": "d"}}
+    assert InboundEndpoint.objects.get().mapping == [first, new, {"fields": {"deal.title": "c"}}]
+    admin.post(url, form([("deal.title", "", "")], part="0"))
+    assert InboundEndpoint.objects.get().mapping == [new, {"fields": {"deal.title": "c"}}]
+    assert admin.get(f"{url}?part=99").status_code == 200
 
 
 def test_a_row_says_what_is_always_the_same_and_words_in_ours(

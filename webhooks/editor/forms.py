@@ -1,6 +1,7 @@
 """The form of the editor around its rows: which records, how the deal is found, how it is written to."""
 
 import json
+from collections.abc import Mapping, Sequence
 from copy import copy
 from hashlib import sha256
 from typing import Any
@@ -11,12 +12,13 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
+from crm.ids import read_id
 from crm.models import User
 from crm.refusals import InvalidFields
 from webhooks.editor.offers import Offer
 from webhooks.editor.rows import Row, first_rows, mapping_from, rows_from, rows_of
 from webhooks.handling import MATCHING, OWNERS, WRITING, matching_of, writing_of
-from webhooks.mapping import check_mapping
+from webhooks.mapping import check_mapping, mappings_of
 from webhooks.models import InboundEndpoint
 
 _LABELS: dict[str, Any] = {
@@ -69,7 +71,10 @@ def _choice(name: str, values: Any) -> forms.ChoiceField:
 
 
 class MappingForm(forms.Form):
-    """Rows or JSON, and the settings. `rows` are the editor's rows, with the errors of each."""
+    """Rows or JSON, and the settings. `rows` are the editor's rows, with the errors of each.
+
+    Of several mappings the rows are those of one, `part`; the others stay as they are saved.
+    """
 
     mode = forms.ChoiceField(
         label=gettext_lazy("Mapping"),
@@ -93,8 +98,13 @@ class MappingForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
     )
 
-    def __init__(self, data: QueryDict | None = None, *, endpoint: InboundEndpoint) -> None:
-        super().__init__(data, initial=initial_of(endpoint))
+    def __init__(
+        self, data: QueryDict | None = None, *, endpoint: InboundEndpoint, part: int | None = None
+    ) -> None:
+        given = (read_id(data.get("part", "")) or 0) if data is not None else part
+        self.parts = parts_of(endpoint.mapping)
+        self.part = min(given or 0, len(self.parts))
+        super().__init__(data, initial=initial_of(endpoint, part=self.part))
         for name, values in (*MATCHING.items(), *WRITING.items()):
             self.fields[name] = _choice(name, values)
         # Another list has other records, which offer other values.
@@ -106,7 +116,7 @@ class MappingForm(forms.Form):
             "hx-trigger": "change",
             "hx-target": "#mapping-rows",
         }
-        self.rows: list[Row] = rows_of_endpoint(endpoint) if data is None else rows_from(data)
+        self.rows: list[Row] = rows_of_part(self.parts, self.part) if data is None else rows_from(data)
 
     def mapping(self) -> Any:
         """What is filled in, None for no mapping. Raises InvalidFields for JSON that cannot be read."""
@@ -117,7 +127,23 @@ class MappingForm(forms.Form):
         if twice := next((path for path in paths if paths.count(path) > 1), None):
             text = _("This field is filled in twice.")
             raise InvalidFields({f"mapping.fields.{twice}": [text]})
-        return mapping_from(self.rows, each=given["each"], when=given["when"], otherwise=given["otherwise"])
+        own = mapping_from(self.rows, each=given["each"], when=given["when"], otherwise=given["otherwise"])
+        return self._among_the_others(own)
+
+    @property
+    def place(self) -> int:
+        """Among all mappings; one that is new stands before the first that takes everything."""
+        if self.part < len(self.parts):
+            return self.part
+        takes_all = (place for place, each in enumerate(self.parts) if not each.get("when"))
+        return next(takes_all, len(self.parts))
+
+    def _among_the_others(self, own: dict[str, Any] | None) -> Any:
+        """All mappings with this one in its place; without it where it says nothing."""
+        others = self.parts[: self.part] + self.parts[self.part + 1 :]
+        told = [own] if own else []
+        whole = [*others[: self.place], *told, *others[self.place :]]
+        return whole if len(whole) > 1 else next(iter(whole), None)
 
     def values(self) -> dict[str, Any]:
         """What the door of endpoints takes. Raises InvalidFields."""
@@ -141,7 +167,7 @@ class MappingForm(forms.Form):
     def take_refusal(self, refusal: InvalidFields) -> None:
         """Put what the door objects to beside the row or the field it is about."""
         for name, problems in refusal.errors.items():
-            path = name.removeprefix("mapping.")
+            path = name.removeprefix("mapping.").removeprefix(f"[{self.place}].")
             for row in self.rows:
                 if path == f"fields.{row.path}":
                     row.error = " ".join(problems)
@@ -170,23 +196,25 @@ def fingerprint(draft: InboundEndpoint) -> str:
     return sha256(json.dumps(decisive, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def initial_of(endpoint: InboundEndpoint) -> dict[str, Any]:
-    mapping = endpoint.mapping
-    parts = mapping if isinstance(mapping, dict) else {}
+def parts_of(mapping: Any) -> list[Mapping[str, Any]]:
+    """A mapping as the list of alternatives it is; empty where there is none."""
+    return [] if mapping is None else mappings_of(mapping)
+
+
+def initial_of(endpoint: InboundEndpoint, *, part: int) -> dict[str, Any]:
+    own = dict(enumerate(parts_of(endpoint.mapping))).get(part, {})
     writing = writing_of(endpoint.writing)
     return {
-        "mode": "json" if isinstance(mapping, list) else "rows",
-        **{name: parts.get(name) or "" for name in ("each", "when", "otherwise")},
-        "text": as_text(mapping),
+        "mode": "rows",
+        **{name: own.get(name) or "" for name in ("each", "when", "otherwise")},
+        "text": as_text(endpoint.mapping),
         **matching_of(endpoint.matching),
         **writing,
     }
 
 
-def rows_of_endpoint(endpoint: InboundEndpoint) -> list[Row]:
-    if isinstance(endpoint.mapping, dict):
-        return rows_of(endpoint.mapping, Offer())
-    return first_rows()
+def rows_of_part(parts: Sequence[Mapping[str, Any]], part: int) -> list[Row]:
+    return rows_of(parts[part], Offer()) if part < len(parts) else first_rows()
 
 
 def as_text(mapping: Any) -> str:

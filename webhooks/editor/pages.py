@@ -8,9 +8,11 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
+from crm.ids import read_id
 from crm.models import Deal
 from crm.refusals import InvalidFields
 from crm.views.access import PageRequest, admin_required
@@ -36,17 +38,18 @@ from webhooks.snapshots import plain
 def mapping(request: PageRequest, endpoint_id: int) -> HttpResponse:
     """The editor with a sample: the last request that came, the one of `?sample=`, or what was pasted."""
     endpoint = _found(endpoint_id)
-    form = MappingForm(request.POST or None, endpoint=endpoint)
+    form = MappingForm(request.POST or None, endpoint=endpoint, part=read_id(request.GET.get("part", "")))
     seen = request.POST.get("switch_on", "")
     if form.is_bound and form.is_valid() and _save(form, endpoint, seen=seen):
         text = _("“%(name)s” is switched on.") if seen else _("“%(name)s” is saved.")
         messages.success(request, text % {"name": endpoint.name})
-        return redirect("endpoint" if seen else "endpoint-mapping", endpoint.pk)
+        return redirect("endpoint", endpoint.pk) if seen else redirect(_url_of(endpoint, part=form.place))
     told = request.POST if form.is_bound else request.GET
     sample = sample_from(told, endpoint) or (None if form.is_bound else newest_sample(endpoint))
     context = {
         "form": form,
         "endpoint": endpoint,
+        "parts": [each.get("when") or "" for each in form.parts],
         "sample": sample,
         "curl": curl_for(endpoint, secret=None, document=FOREIGN),
         "pasted": told.get("pasted", ""),
@@ -56,6 +59,11 @@ def mapping(request: PageRequest, endpoint_id: int) -> HttpResponse:
         "rows": _shown(form.rows, sample, each=form["each"].value() or ""),
     }
     return render(request, "webhooks/mapping.html", context, status=422 if form.is_bound else 200)
+
+
+def _url_of(endpoint: InboundEndpoint, *, part: int) -> str:
+    url = reverse("endpoint-mapping", args=[endpoint.pk])
+    return f"{url}?part={part}" if part else url
 
 
 def _found(endpoint_id: int) -> InboundEndpoint:
