@@ -309,6 +309,18 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='delivery',
+            index=models.Index(condition=models.Q(('state__in', ['failed', 'cancelled', 'skipped'])), fields=['destination', 'state', '-id'], name='delivery_unsent_by_destination'),
+        ),
+        migrations.AddIndex(
+            model_name='delivery',
+            index=models.Index(condition=models.Q(('state__in', ['failed', 'cancelled', 'skipped'])), fields=['rule', 'state', '-id'], name='delivery_unsent_by_rule'),
+        ),
+        migrations.AddIndex(
+            model_name='delivery',
+            index=models.Index(condition=models.Q(('state__in', ['failed', 'cancelled', 'skipped'])), fields=['event', 'state', '-id'], name='delivery_unsent_by_event'),
+        ),
+        migrations.AddIndex(
+            model_name='delivery',
             index=models.Index(condition=models.Q(('status_code__gte', 300)), fields=['status_code', '-id'], name='delivery_log_by_status'),
         ),
         migrations.AddIndex(

@@ -132,6 +132,23 @@ class Delivery(models.Model):
             models.Index(fields=["destination", "-id"], name="delivery_log_by_destination"),
             models.Index(fields=["rule", "-id"], name="delivery_log_by_rule"),
             models.Index(fields=["event", "-id"], name="delivery_log_by_event"),
+            # The log of what ended badly, of one destination, rule or event. Without these a rare filter reads all that
+            # was given up everywhere; what is delivered or waits is in none, so that sending pays nothing for them.
+            models.Index(
+                fields=["destination", "state", "-id"],
+                condition=Q(state__in=["failed", "cancelled", "skipped"]),
+                name="delivery_unsent_by_destination",
+            ),
+            models.Index(
+                fields=["rule", "state", "-id"],
+                condition=Q(state__in=["failed", "cancelled", "skipped"]),
+                name="delivery_unsent_by_rule",
+            ),
+            models.Index(
+                fields=["event", "state", "-id"],
+                condition=Q(state__in=["failed", "cancelled", "skipped"]),
+                name="delivery_unsent_by_event",
+            ),
             # The log of what went wrong: by the answer's status, by the error.
             models.Index(
                 fields=["status_code", "-id"],

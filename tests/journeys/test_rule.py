@@ -207,3 +207,29 @@ def test_on_a_phone_the_buttons_that_show_icons_alone_keep_their_names(
             box = button.bounding_box()
             assert box
             assert box["width"] < 60  # the icon alone is seen
+
+
+def test_rules_are_put_in_order_with_the_keyboard_and_by_dragging(
+    open_page: Callable[..., Page], alice: User, stages: list[Stage], destination: Destination
+) -> None:
+    for name in ("First", "Second", "Third"):
+        create_rule(fields={"name": name, "stage": stages[1], "destination": destination})
+
+    def saved() -> list[str]:
+        return list(Rule.objects.order_by("position").values_list("name", flat=True))
+
+    page = open_page(alice, "/automations/")
+    shown = page.locator("[data-order] .row-link")
+    grip = page.get_by_role("button", name="Place of First")
+    grip.focus()
+    page.keyboard.press("ArrowDown")
+    expect(shown).to_have_text(["Second", "First", "Third"])
+    expect(grip).to_be_focused()
+    eventually(lambda: saved() == ["Second", "First", "Third"])
+
+    page.get_by_role("button", name="Place of Third").hover()
+    page.mouse.down()
+    page.locator("[data-order] > li").first.hover(position={"x": 20, "y": 10})
+    page.mouse.up()
+    expect(shown).to_have_text(["Third", "Second", "First"])
+    eventually(lambda: saved() == ["Third", "Second", "First"])
