@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path, re_path
 
-from webhooks import gallery, pages, review_pages
+from webhooks import gallery, log_export, pages, review_pages
 from webhooks.editor import pages as editor
 from webhooks.editor import trying
 from webhooks.receiving import receive
@@ -47,6 +47,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("webhooks/replays/<int:job_id>/", review_pages.replay_job, name="replay-job"),
     path("webhooks/replays/<int:job_id>/stop/", review_pages.stop_replay, name="stop-replay"),
     path("webhooks/requests/", pages.requests, name="inbound-requests"),
+    path("webhooks/requests/export/", log_export.export_requests, name="export-requests"),
     path("webhooks/requests/newer/", pages.newer_requests, name="newer-requests"),
     path("webhooks/requests/<str:request_id>/", pages.inbound_request, name="inbound-request"),
     path("webhooks/requests/<str:request_id>/replay/", pages.replay_request, name="replay-request"),

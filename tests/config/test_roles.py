@@ -62,7 +62,7 @@ PAGES = {
     For.OWNER: "revoke-token",
     For.ADMINS: """
         rules new-rule preview-rule rule-condition rule order-rules copy-rule rule-deals rule-document
-        toggle-rule delete-rule test-send
+        toggle-rule delete-rule test-send if-it-fails
         destinations new-destination destination pause-destination resume-destination probe-destination
         recover-destination rotate-destination delete-destination destination-secret
         erase-contact hours-of-deliveries export-deliveries
@@ -72,7 +72,7 @@ PAGES = {
         rotate-endpoint-secret delete-endpoint endpoint-mapping mapping-row mapping-rows mapping-preview
         mapping-trial mapping-result mapping-arrivals
         inbound-review decide-request replay-many replay-job stop-replay
-        inbound-requests newer-requests inbound-request replay-request
+        inbound-requests newer-requests export-requests inbound-request replay-request
         pipelines new-pipeline order-pipelines pipeline order-stages new-stage stage end-stage
         custom-fields new-custom-field custom-field end-custom-field
         users user reset-two-step invitations resend-invitation revoke-invitation

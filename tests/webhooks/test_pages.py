@@ -5,6 +5,7 @@ import pytest
 from django.test import Client
 
 from crm.models import Deal, Pipeline, Stage, User
+from tests.crm.test_deals_list import exported
 from webhooks import standing
 from webhooks.advice import ADVICE
 from webhooks.endpoints import create_endpoint
@@ -320,3 +321,15 @@ def test_only_administrators_change_endpoints(client: Client, endpoint: InboundE
     for path in ("", "url/", "secret/", "delete/"):
         assert client.post(f"{ENDPOINTS}{endpoint.pk}/{path}", form(name="Bob's")).status_code == 403
     assert InboundEndpoint.objects.values().get() == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_log_is_exported_as_it_is_filtered(
+    alice: User, client: Client, endpoint: InboundEndpoint
+) -> None:
+    made = post(client, endpoint, {"deal": {"title": "=1+1"}, "contact": {"name": "Ana"}})
+    post(client, endpoint, {"deal": {"stage": "Nowhere"}})
+    heads, *rows = exported(alice, f"{REQUESTS}export/?state=applied")
+    assert heads[:4] == ["id", "Received", "Endpoint", "State"]
+    assert [(row[0], row[2], row[3], row[6]) for row in rows] == [(made.pk, "Shop", "Applied", "'=1+1")]
+    assert len(exported(alice, f"{REQUESTS}export/")) == 3
