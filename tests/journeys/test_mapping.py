@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import requests
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from crm.models import Deal, Pipeline, Stage, User
 from webhooks.models import InboundEndpoint
@@ -76,6 +76,27 @@ def test_a_mapping_is_built_from_a_request_without_a_mouse(
     page.wait_for_load_state()
     deal = Deal.objects.get()
     assert (deal.title, f"{deal.value}") == ("Maria Souza", "1234.56")
+
+
+def test_what_is_picked_while_a_row_is_asked_about_stays(
+    open_page: Callable[..., Page], site: str, alice: User, endpoint: InboundEndpoint
+) -> None:
+    post(endpoint, BODY, to=site)
+    page = open_page(alice, f"/webhooks/endpoints/{endpoint.pk}/mapping/")
+    rows = page.locator(".mapping-row")
+    page.get_by_role("button", name="Add a field").click()
+    expect(rows).to_have_count(5)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/mapping/row/", hold, times=1)
+    with page.expect_request("**/mapping/row/"):
+        rows.last.get_by_label("Field of ours").select_option("deal.value")
+    rows.last.get_by_label("Value of the sample").select_option("total")
+    held[0].continue_()
+    expect(rows.last.get_by_label("Expression", exact=True)).to_have_value("to_money(total)")
 
 
 def test_an_unknown_system_is_connected_by_its_sample_broken_and_mended(

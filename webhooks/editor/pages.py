@@ -123,9 +123,10 @@ def _changed(request: PageRequest, shown: ShownRow) -> str:
     if name == "read":
         row.write(read or row.expression)
         return "from-1" if table_in(row.expression) else "read"
-    if name == "field" and shown.source and not shown.table:
+    is_picked_anew = picked not in ("", shown.source if shown.fixed is None else shown.always)
+    if name == "field" and not is_picked_anew and shown.source and not shown.table:
         row.pick(shown.source, reader=shown.reader, kind=shown.kind)
-    if name == "field" or not picked:
+    if not picked or (name == "field" and not is_picked_anew):
         return name or "field"
     if picked == shown.always:
         row.fixed, row.table, row.expression = [""], None, ""

@@ -26,8 +26,21 @@ form.addEventListener("click", (event) => {
 // What is written by hand is none of the ways on offer.
 rows.addEventListener("input", ({ target }) => {
   const row = target.closest(".mapping-row");
-  const read = row?.querySelector('[name$="-read"]');
-  if (read && target.name.endsWith("-expression")) read.value = "";
+  if (!target.name.endsWith("-expression")) return;
+  for (const way of row?.querySelectorAll('[name$="-pick"], [name$="-read"]') ?? []) way.value = "";
+});
+
+// A row that is changed while it is asked about keeps the change: its answer is of yesterday, and it asks again.
+rows.addEventListener("input", ({ target }) => {
+  target.closest(".mapping-row")?.setAttribute("data-changed", "");
+});
+rows.addEventListener("htmx:beforeRequest", ({ target }) => {
+  if (!target.matches(".row-result")) target.closest(".mapping-row")?.removeAttribute("data-changed");
+});
+rows.addEventListener("htmx:beforeSwap", (event) => {
+  if (!event.target.matches(".mapping-row[data-changed]")) return;
+  event.detail.shouldSwap = false;
+  event.detail.requestConfig.elt.dispatchEvent(new Event("picked"));
 });
 
 // The form came to know other rows or what was picked: the preview, too. Whoever picked goes on in the same row.
