@@ -5,6 +5,7 @@ person, so it is told once however many sweeps there are, and late where nothing
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -66,7 +67,7 @@ def update_activity(*, activity_id: int, fields: Mapping[str, Any], actor: Actor
     former = activity.deal
     changed = _take(activity, fields)
     if changed:
-        activity.save(update_fields=changed)
+        _save(activity, changed, actor=actor)
         _announce(activity, former, actor=actor)
     return activity
 
@@ -107,6 +108,13 @@ def _hold(fields: Mapping[str, Any]) -> None:
             raise NothingToHangOn
 
 
+def lock_activity(activity_id: int, *, about: Deal | Contact | None) -> None:
+    """Let nobody change it, nor delete what it is to be with, until the transaction ends. Raises ActivityIsGone."""
+    with suppress(NothingToHangOn):
+        _hold({"deal": about})
+    _locked(activity_id)
+
+
 def _locked(activity_id: int) -> Activity:
     activity = Activity.objects.select_for_update(no_key=True).filter(pk=activity_id).first()
     if activity is None:
@@ -116,8 +124,13 @@ def _locked(activity_id: int) -> Activity:
 
 def _mark(activity: Activity, *, done_at: datetime | None, actor: Actor) -> None:
     activity.done_at = done_at
-    activity.save(update_fields=["done_at"])
+    _save(activity, {"done_at"}, actor=actor)
     _announce(activity, actor=actor)
+
+
+def _save(activity: Activity, columns: set[str], *, actor: Actor) -> None:
+    activity.changed_by, activity.changed_at = actor.as_json(), timezone.now()
+    activity.save(update_fields={*columns, "changed_by", "changed_at"})
 
 
 def _announce(activity: Activity, former: Deal | None = None, *, actor: Actor) -> None:

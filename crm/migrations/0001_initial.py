@@ -434,6 +434,8 @@ class Migration(migrations.Migration):
                 ('remind_at', models.DateTimeField(editable=False, null=True)),
                 ('created_by', models.JSONField(default=dict, editable=False, verbose_name='created by')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
+                ('changed_by', models.JSONField(default=dict, editable=False)),
+                ('changed_at', models.DateTimeField(editable=False, null=True)),
                 ('assignee', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='activities', to=settings.AUTH_USER_MODEL, verbose_name='assignee')),
                 ('contact', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='activities', to='crm.contact', verbose_name='contact')),
                 ('deal', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='activities', to='crm.deal', verbose_name='deal')),

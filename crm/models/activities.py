@@ -74,6 +74,9 @@ class Activity(models.Model):
     )
     created_by = models.JSONField(_("created by"), default=dict, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    # Who changed it last and when, for whoever changes it at the same time.
+    changed_by = models.JSONField(default=dict, editable=False)
+    changed_at = models.DateTimeField(null=True, editable=False)
 
     objects = ActivityQuerySet.as_manager()
 

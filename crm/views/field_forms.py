@@ -10,22 +10,20 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any
 
 from django import forms
 from django.db import transaction
 from django.db.models import QuerySet
 from django.urls import reverse
-from django.utils.dateparse import parse_date
-from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 from stdnum.br import cnpj, cpf
 
 from crm.actors import Actor
-from crm.ids import read_id
 from crm.models import CustomField
 from crm.refusals import Refused, Stale
 from crm.views.fields import DayField, MoneyField
+from crm.views.versions import Versions, readable, written
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +38,6 @@ class Spec:
     kept: Callable[[Any], Any] = lambda value: value
     link: str = ""
     dials: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Versions:
-    """One field that two people changed, as they read it: what it was, what the other made of it, what was typed."""
-
-    original: str
-    theirs: str
-    yours: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +91,7 @@ class FieldForm(forms.Form):
     @property
     def said(self) -> str:
         """What the field says now, as text that the page sends back as `was`."""
-        return self._written(self.spec.field.prepare_value(self.spec.initial))
+        return written(self.spec.field, self.spec.field.prepare_value(self.spec.initial))
 
     @property
     def was(self) -> str:
@@ -116,24 +105,8 @@ class FieldForm(forms.Form):
 
     @property
     def versions(self) -> Versions:
-        typed = self._written(self["value"].data)
-        return Versions(*(self._readable(text) for text in (self.was, self.said, typed)))
-
-    def _written(self, value: Any) -> str:
-        shown = self.spec.field.widget.format_value(value)
-        return "\n".join(map(str, shown)) if isinstance(shown, list) else shown or ""
-
-    def _readable(self, text: str) -> str:
-        """What `said` says, as people read it: choices by their names, days in the reader's order."""
-        field, offers = self.spec.field, cast("Any", self.spec.field)
-        if isinstance(field, forms.ModelChoiceField):
-            everything = offers.queryset.model.objects  # also what is offered no more
-            return str(everything.filter(pk=read_id(text)).first() or "—")
-        if isinstance(field, forms.ChoiceField):
-            names = {str(key): str(name) for key, name in offers.choices}
-            return ", ".join(names.get(line, line) for line in text.split("\n")) or "—"
-        day = parse_date(text) if isinstance(field, DayField) else None
-        return date_format(day, "SHORT_DATE_FORMAT") if day else text or "—"
+        typed = written(self.spec.field, self["value"].data)
+        return Versions(*(readable(self.spec.field, text) for text in (self.was, self.said, typed)))
 
     def for_the_door(self) -> dict[str, Any]:
         """The cleaned value as the door takes it."""

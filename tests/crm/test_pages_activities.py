@@ -11,7 +11,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from crm import agenda
-from crm.activities import create_activity
+from crm.activities import create_activity, update_activity
 from crm.actors import Actor
 from crm.deals import update_deal
 from crm.models import Activity, Contact, Deal, User
@@ -260,6 +260,58 @@ def test_an_activity_is_planned_and_changed_in_its_dialog(as_bob: Client, mine: 
     kept = Activity.objects.get()
     assert (kept.deal, kept.contact, kept.due_at) == (None, ana, None)
     assert 'value="Ana"' in as_bob.get(f"/activities/{activity.pk}/").content.decode()
+
+
+def test_two_people_who_change_an_activity_keep_what_each_has_changed_or_choose(
+    as_bob: Client, mine: Deal, bob: User, alice: User
+) -> None:
+    activity = plan(mine, "Call", datetime(2026, 11, 25, 12, 30, tzinfo=UTC), assignee=bob, reminder=10)
+    address = f"/activities/{activity.pk}/"
+    shown = hidden(as_bob.get(address))
+    assert (shown["was_about"], shown["was_due_time"], shown["was_reminder"]) == (
+        f"deal:{mine.pk}",
+        "09:30",
+        "10",
+    )
+
+    update_activity(activity_id=activity.pk, actor=Actor.user(alice), fields={"body": "Ask for Ana"})
+    typed = form(f"deal:{mine.pk}", assignee=bob.pk)
+    assert as_bob.post(address, {**typed, **shown, "subject": "Ring"}).status_code == 204
+    kept = Activity.objects.get()
+    assert (kept.subject, kept.body, kept.changed_by["name"]) == ("Ring", "Ask for Ana", "Bob")
+
+    shown = hidden(as_bob.get(address))
+    theirs = {"subject": "Visit", "due_at": datetime(2026, 11, 26, 12, 30, tzinfo=UTC)}
+    update_activity(activity_id=activity.pk, actor=Actor.user(alice), fields=theirs)
+    mixed = {**typed, "subject": "Write", "due_time": "10:00", "body": "Ask for Rui"}
+    late = as_bob.post(address, {**mixed, **shown})
+    html = late.content.decode()
+    assert late.status_code == 409
+    assert "Alice changed this activity" in html
+    assert texts(html, "versions") == [
+        "Before Ring Theirs Visit Yours Write",
+        "Before 11/25/2026 Theirs 11/26/2026 Yours 11/25/2026",
+        "Before 09:30 Theirs 09:30 Yours 10:00",
+    ]
+    assert Activity.objects.get().subject == "Visit"
+
+    mixed |= {**hidden(late), "due_on": "2026-11-26"}
+    update_activity(activity_id=activity.pk, actor=Actor.user(alice), fields={"subject": "Again"})
+    assert as_bob.post(address, mixed).status_code == 409  # a third change is a conflict once more
+    assert as_bob.post(address, {**mixed, "theirs": "subject due_on due_time"}).status_code == 204
+    kept = Activity.objects.get()
+    assert (kept.subject, kept.due_at, kept.body) == ("Again", theirs["due_at"], "Ask for Rui")
+    mixed = {**typed, **hidden(as_bob.get(address)), "subject": "Mine"}
+    assert as_bob.post(address, mixed).status_code == 204
+    assert Activity.objects.get().subject == "Mine"
+
+
+def hidden(response: Any) -> dict[str, str]:
+    """What a form sends back of what it has shown."""
+    inputs = re.findall(
+        r'<input type="hidden" name="(was_\w+)" value="(.*?)">', response.content.decode(), re.DOTALL
+    )
+    return dict(inputs)
 
 
 @pytest.mark.parametrize(

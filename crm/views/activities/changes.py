@@ -1,8 +1,8 @@
 """What is done to one activity in place. Everything is written through `crm.activities`.
 
-The dialog is answered with itself and its errors (422), or with nothing and the browser event `activity-saved`. The
-rest is answered in JSON: `text` says what happened, `undo` how to take it back (`url` and `values`); a refusal has a
-`message`.
+The dialog is answered with itself and its errors (422) or what another has changed meanwhile (409), or with nothing
+and the browser event `activity-saved`. The rest is answered in JSON: `text` says what happened, `undo` how to take it
+back (`url` and `values`); a refusal has a `message`.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,8 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse, JsonResponse
+from django.db import transaction
+from django.http import Http404, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
@@ -24,7 +25,8 @@ from django_htmx.http import trigger_client_event
 from crm import activities, formats
 from crm.actors import Actor
 from crm.agenda import moved_to, next_monday
-from crm.models import Activity, Deal
+from crm.history import actor_text
+from crm.models import Activity, Contact, Deal
 from crm.refusals import Refused
 from crm.search import SHOWN, Found, find
 from crm.views.access import PageRequest
@@ -71,14 +73,18 @@ def _blank(request: PageRequest) -> Activity:
     now = timezone.localtime()
     hour = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     day = _chosen_day(request)
-    about = AboutField()
-    about.user = request.user
-    chosen = about.to_python((request.GET.get("about", ""), ""))
+    chosen = _chosen_about(request, request.GET)
     return Activity(
         due_at=moved_to(day, due_at=hour) if day else hour,
         assignee=request.user,
         **({"deal" if isinstance(chosen, Deal) else "contact": chosen} if chosen else {}),
     )
+
+
+def _chosen_about(request: PageRequest, given: QueryDict) -> Deal | Contact | None:
+    about = AboutField()
+    about.user = request.user
+    return about.to_python((given.get("about", ""), ""))
 
 
 def _chosen_day(request: PageRequest) -> Any:
@@ -91,9 +97,20 @@ def _chosen_day(request: PageRequest) -> Any:
 
 @login_required
 @require_http_methods(["GET", "POST"])
+@transaction.atomic
 def edit(request: PageRequest, activity_id: int) -> HttpResponse:
+    """The dialog of an activity. It is locked before it is compared with what the dialog showed, until it is saved."""
     activity = _visible(request, activity_id)
-    form = ActivityForm(activity, user=request.user, data=request.POST or None)
+    if request.method == "GET":
+        return _dialog(request, ActivityForm(activity, user=request.user), activity)
+    try:
+        activities.lock_activity(activity.pk, about=_chosen_about(request, request.POST))
+    except activities.ActivityIsGone as error:
+        raise Http404 from error
+    activity = _visible(request, activity_id)
+    form = ActivityForm(activity, user=request.user, data=request.POST)
+    if form.conflicts:
+        return _dialog(request, form, activity, status=409, conflict=_last_change(activity))
     if form.is_valid():
         actor = Actor.user(request.user)
         try:
@@ -104,9 +121,29 @@ def edit(request: PageRequest, activity_id: int) -> HttpResponse:
     return _dialog(request, form, activity)
 
 
-def _dialog(request: PageRequest, form: ActivityForm, activity: Activity | None = None) -> HttpResponse:
-    context = {"form": form, "activity": activity}
-    return render(request, "crm/activities/_form.html", context, status=422 if form.is_bound else 200)
+def _last_change(activity: Activity) -> str:
+    """Who changed it and when, for the person who did so at the same time."""
+    if activity.changed_at is None:
+        return _("This activity was changed in the meantime.")
+    by = activity.changed_by
+    said = {
+        "who": actor_text(by["kind"], by["name"]),
+        "when": formats.ago(activity.changed_at, now=timezone.now()),
+    }
+    return _("%(who)s changed this activity %(when)s.") % said
+
+
+def _dialog(
+    request: PageRequest,
+    form: ActivityForm,
+    activity: Activity | None = None,
+    *,
+    status: int = 422,
+    conflict: str = "",
+) -> HttpResponse:
+    """The form, with `status` if it was sent already."""
+    context = {"form": form, "activity": activity, "conflict": conflict}
+    return render(request, "crm/activities/_form.html", context, status=status if form.is_bound else 200)
 
 
 def _saved(text: str) -> HttpResponse:

@@ -25,6 +25,7 @@ from crm.ids import read_id
 from crm.models import Activity, ActivityQuerySet, Contact, Deal, User
 from crm.refusals import InvalidFields, Refused
 from crm.views.fields import DayField
+from crm.views.versions import Versions, readable, written
 
 EVERYBODY, ME, NOBODY = "all", "me", "none"
 
@@ -168,6 +169,9 @@ class AboutInput(forms.TextInput):
             *(box, name, named, listbox, _("Deals and contacts")),
         )
 
+    def format_value(self, value: Any) -> Any:
+        return value[0] if isinstance(value, tuple) else super().format_value(value)
+
     def value_from_datadict(self, data: Any, files: Any, name: str) -> tuple[str, str]:
         return data.get(name, ""), data.get(f"{name}_text", "")
 
@@ -210,7 +214,12 @@ _REMINDERS = [
 
 
 class ActivityForm(forms.Form):
-    """One activity, in its dialog."""
+    """One activity, in its dialog.
+
+    It is sent with what each field said when the dialog showed it (`was_…`). What somebody else has changed since is
+    taken over, and what both have changed is one of the `conflicts`. Whoever keeps theirs sends along what they were
+    shown of the other's; for the fields named in `theirs` the other's is taken.
+    """
 
     subject = forms.CharField(
         label=gettext_lazy("What is to be done?"),
@@ -246,6 +255,44 @@ class ActivityForm(forms.Form):
         if minutes not in dict(_REMINDERS):
             label = _("%(minutes)s minutes before") % {"minutes": minutes}
             self.fields["reminder"].choices = [*_REMINDERS, (minutes, label)]  # type: ignore[attr-defined]
+        self.conflicts = self._catch_up() if self.is_bound and activity.pk else []
+
+    @property
+    def seen(self) -> dict[str, str]:
+        """What the fields say now, by the names under which the page sends it back."""
+        return {f"was_{name}": self._said(name) for name in self.fields}
+
+    def _said(self, name: str) -> str:
+        field = self.fields[name]
+        return _plain(written(field, field.prepare_value(self.get_initial_for_field(field, name))))
+
+    def _catch_up(self) -> list[tuple[forms.BoundField, Versions]]:
+        """Take over what this person has not changed, and return what two have changed, each in their own way."""
+        chosen = str(self.data.get("theirs", "")).split()
+        taken: dict[str, str] = {}
+        conflicts = []
+        for names in _VALUES:
+            was, theirs, yours = zip(*map(self._texts, names), strict=True)
+            if yours == was or set(names).intersection(chosen):
+                taken |= {name: self._said(name) for name in names}
+            elif theirs not in (was, yours):
+                conflicts += [(self[name], self._versions(name)) for name in names]
+        if "about" in taken:
+            taken["about_text"] = str(self.initial["about"] or "")
+        self.data = {**dict(self.data.items()), **taken}
+        return conflicts
+
+    def _texts(self, name: str) -> tuple[str, str, str]:
+        """What a field was, what it says now and what was sent of it."""
+        now, field = self._said(name), self.fields[name]
+        sent = written(field, field.widget.value_from_datadict(self.data, self.files, name))
+        return _plain(str(self.data.get(f"was_{name}", now))), now, _plain(sent)
+
+    def _versions(self, name: str) -> Versions:
+        field = self.fields[name]
+        if isinstance(field, AboutField):
+            return Versions(*(str(field.to_python((text, "")) or "—") for text in self._texts(name)))
+        return Versions(*(readable(field, text) for text in self._texts(name)))
 
     def clean(self) -> dict[str, Any]:
         said = self.cleaned_data
@@ -285,6 +332,20 @@ class ActivityForm(forms.Form):
             self.add_error(_FIELDS.get(name, name), messages)
 
 
+def _plain(text: str) -> str:
+    return text.replace("\r\n", "\n")
+
+
+# Fields that are one value belong together.
+_VALUES = (
+    ("subject",),
+    ("about",),
+    ("due_on", "due_time"),
+    ("kind",),
+    ("reminder",),
+    ("assignee",),
+    ("body",),
+)
 _PLANNED = (Activity.Kind.TASK, Activity.Kind.MEETING, Activity.Kind.EMAIL)
 _FIELDS = {"due_at": "due_on", "deal": "about", "contact": "about"}
 

@@ -76,7 +76,7 @@ document.addEventListener("activity-saved", (event) => {
 });
 
 dialog.addEventListener("close", () => dialog.replaceChildren());
-dialog.addEventListener("htmx:afterSettle", () => dialog.querySelector("[aria-invalid]")?.focus());
+dialog.addEventListener("htmx:afterSettle", () => dialog.querySelector("[role='alert'][tabindex], [aria-invalid]")?.focus());
 
 document.addEventListener("htmx:afterSettle", (event) => {
   if (event.target.id !== "activities" || ticked < 0) return;
