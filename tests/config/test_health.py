@@ -67,6 +67,22 @@ def test_an_installation_whose_migrations_are_missing_is_not_ready(
     assert response.json()["checks"] == {"database": "ok", "migrations": "missing"}
 
 
+@pytest.mark.django_db(transaction=True)
+def test_who_asks_while_the_database_is_away_does_not_learn_where_it_is(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(connection.settings_dict, "PORT", "1")
+    connection.close()
+
+    response = client.get("/health/ready")
+
+    assert response.status_code == 503
+    assert response.json() == {
+        "status": "failing",
+        "checks": {"database": "failing", "migrations": "unknown"},
+    }
+
+
 @pytest.mark.django_db
 def test_metrics_are_shown_to_allowed_addresses(client: Client) -> None:
     response = client.get("/metrics")
