@@ -65,8 +65,12 @@ def create_contact(*, actor: Actor, fields: Mapping[str, Any]) -> Contact:
     `fields`: name (needed), emails, phones, tax_id, company (an instance or None), job_title, tags (names),
     custom_fields and external_ids ({key: value}).
     """
-    _hold_employer(fields)
-    return _create(_ContactEdit(row=Contact(), at=timezone.now(), is_new=True), actor=actor, fields=fields)
+    edit = _ContactEdit(row=Contact(), at=timezone.now(), is_new=True)
+    if fields.get("company") is None:
+        return _create(edit, actor=actor, fields=fields)
+    with transaction.atomic():
+        _hold_employer(fields)
+        return _create(edit, actor=actor, fields=fields)
 
 
 @transaction.atomic
