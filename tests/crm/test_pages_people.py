@@ -107,6 +107,13 @@ def test_a_contact_made_by_hand_has_a_history(as_alice: Client) -> None:
     assert Change.objects.get(entity="contact").actor_name == "Alice"
 
 
+def test_the_form_for_a_new_one_opened_as_a_page_leads_to_the_list_with_it(as_alice: Client) -> None:
+    assert as_alice.get("/contacts/new/")["Location"] == "/contacts/#new"
+    assert as_alice.get("/companies/new/")["Location"] == "/companies/#new"
+    dialog = as_alice.get("/contacts/new/", headers={"HX-Request": "true"})
+    assert (dialog.status_code, "ask-title" in dialog.content.decode()) == (200, True)
+
+
 def test_a_mistake_is_told_and_nothing_made(as_alice: Client) -> None:
     answer = as_alice.post("/contacts/new/", {"name": "", "emails": "rui", "company": "Padaria"})
     assert answer.status_code == 422

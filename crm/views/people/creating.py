@@ -6,7 +6,8 @@ from django import forms
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
 from django.http import HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 from django_htmx.http import HttpResponseClientRedirect
 
@@ -36,8 +37,11 @@ class NewForm(forms.Form):
 def new(request: PageRequest, kind: Kind) -> HttpResponse:
     """The form; on POST the way to the new one's page, or the form with its errors (422).
 
-    Where somebody has the same e-mail, phone, domain … it names them (409) and wants `anyway`.
+    Where somebody has the same e-mail, phone, domain … it names them (409) and wants `anyway`. Opened as a page of
+    its own it leads to the list, which opens the dialog.
     """
+    if request.method == "GET" and not request.htmx:
+        return redirect(f"{reverse(kind.list_name)}#new")
     form = NewForm(kind, request.POST if request.method == "POST" else None)
     made, alike = _create(request, kind, form) if form.is_valid() else (None, [])
     if made is not None:

@@ -1,4 +1,4 @@
-// The lists of contacts and companies: N, or the button, opens the form for a new one.
+// The lists of contacts and companies: N, the button, or #new in the address, opens the form for a new one.
 import { ask, enableAsking } from "../bulk/ask.js";
 import { enableColumns } from "../list/columns.js";
 
@@ -15,3 +15,4 @@ document.addEventListener("keydown", (event) => {
 
 enableAsking();
 enableColumns();
+if (location.hash === "#new") button.click();
