@@ -127,6 +127,7 @@ function offerUndo(dealId, from, column) {
     }
     const here = spotOf(card);
     putBack(card, from);
+    focusCard(card);
     saveMove(card, here, { undoes: true });
   };
   const action = { label: words("Undo"), key: "z", run: undo };
