@@ -41,7 +41,16 @@ def test_sums_of_several_currencies_stand_side_by_side(as_alice: Client, deal: D
     create_deal(
         actor=actor, stage=deal.stage, title="Export", fields={"value": Decimal(20), "currency": "USD"}
     )
-    assert "<b data-sums>R$900 + $20</b>" in as_alice.get("/").content.decode()
+    Stage.objects.update(probability=50)
+    html = as_alice.get("/").content.decode()
+    assert "<b data-sums>R$900 + $20</b>" in html
+    assert "<span data-weighted>R$450 + $10</span>" in html
+
+
+def test_a_column_leads_administrators_to_its_stages(as_alice: Client, bob: User, deal: Deal) -> None:
+    link = f'href="/settings/pipelines/{deal.pipeline_id}/"'
+    assert link in as_alice.get("/").content.decode()
+    assert link not in browser_of(bob).get("/").content.decode()
 
 
 def test_a_card_says_what_matters(as_alice: Client, deal: Deal, actor: Actor, alice: User) -> None:
