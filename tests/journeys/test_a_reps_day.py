@@ -1,7 +1,8 @@
 """One day of a rep in a browser: at the desk with the mouse, with the keyboard alone, and on the phone."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
@@ -54,11 +55,13 @@ def test_a_day_of_a_rep(
     find_one_in_spite_of_a_slip(page, deals["School"])
     see_what_bob_does(page, bob, deals["Bakery"], stages[2])
     work_without_the_mouse(page, deals["School"], stages)
+    expect(page.locator(".card.saving")).to_have_count(0)
     assert violations(page) == []
 
     phone = log_in(open_context(**PHONE).new_page())
     come_too_late(phone, bob, deals["Florist"], stages)
     move_with_a_finger(phone, deals["Clinic"], stages[2])
+    expect(phone.locator(".card.saving")).to_have_count(0)
     assert violations(phone) == []
 
 
@@ -67,9 +70,8 @@ def log_in(page: Page) -> Page:
     page.get_by_label("E-mail").fill("rita@example.com")
     page.get_by_label("Password", exact=True).fill("secret")
     page.get_by_role("button", name="Log in").click()
-    page.wait_for_url("**/")
-    page.wait_for_load_state()
     expect(page.locator("#board")).to_be_visible()
+    page.wait_for_load_state()  # a key pressed before the page's scripts are there is lost
     return page
 
 
@@ -80,6 +82,7 @@ def look_for_the_big_ones(page: Page) -> None:
     expect(page.locator(".card-title")).to_have_text(["Bakery", "Clinic", "Florist"])
     page.get_by_role("link", name="Clear all").click()
     expect(page.locator(".card-title")).to_have_count(5)
+    page.wait_for_load_state()
 
 
 def drag_one_on(page: Page, deal: Deal, to: Stage) -> None:
@@ -103,6 +106,7 @@ def move_two_together(page: Page, pair: list[Deal], to: Stage) -> None:
     dialog.get_by_label("Stage").select_option(label=to.name)
     expect(dialog).to_contain_text("2 deals, 1 rule: 2 requests will be sent")
     dialog.get_by_role("button", name="Move").click()
+    expect(dialog).to_be_hidden()
     expect(column(page, to).locator(".card")).to_have_count(3)
     assert [stage_of(deal) for deal in pair] == [to.name, to.name]
     assert Delivery.objects.count() == 3
@@ -123,6 +127,7 @@ def lose_one(page: Page, deal: Deal) -> None:
 
 def plan_and_call(page: Page, deal: Deal) -> None:
     card(page, deal).locator(".card-title").click()
+    page.wait_for_url(f"**/deals/{deal.pk}/")
     page.get_by_role("button", name="Plan an activity").click()
     dialog = page.get_by_role("dialog", name="Activity")
     dialog.get_by_label("What is to be done?").fill("Send the offer")
@@ -150,8 +155,19 @@ def find_one_in_spite_of_a_slip(page: Page, deal: Deal) -> None:
 def see_what_bob_does(page: Page, bob: User, deal: Deal, to: Stage) -> None:
     page.goto("/")
     expect(page.locator("[data-live] .lamp.ok")).to_be_attached()
-    move_deal(deal_id=deal.pk, stage=to, actor=Actor.user(bob))
-    expect(column(page, to).locator("[data-by='Bob Dias']")).to_contain_text(deal.title)
+    with slow_motion(page):  # the name goes when the card has faded in
+        move_deal(deal_id=deal.pk, stage=to, actor=Actor.user(bob))
+        expect(column(page, to).locator("[data-by='Bob Dias']")).to_contain_text(deal.title)
+
+
+@contextmanager
+def slow_motion(page: Page) -> Iterator[None]:
+    session = page.context.new_cdp_session(page)
+    session.send("Animation.enable")
+    session.send("Animation.setPlaybackRate", {"playbackRate": 0.02})
+    yield
+    session.send("Animation.setPlaybackRate", {"playbackRate": 1})
+    session.detach()
 
 
 def work_without_the_mouse(page: Page, deal: Deal, stages: list[Stage]) -> None:
