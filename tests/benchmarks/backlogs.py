@@ -60,7 +60,7 @@ def forget_deliveries() -> None:
 def take_stock() -> None:
     """As the server does by itself after a while; done now, so that it does not begin in the middle."""
     with connection.cursor() as cursor:
-        cursor.execute("VACUUM (ANALYZE) automations_attempt, automations_delivery")
+        cursor.execute("VACUUM (ANALYZE) automations_attempt, automations_delivery, automations_destination")
 
 
 def work_off(*, within: float = 120) -> float:
